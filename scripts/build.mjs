@@ -8,7 +8,14 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamp = join(root, "build/stamp");
 
-const sources = ["assembly", "src", "asconfig.json", "tsconfig.json", "package.json", "package-lock.json"];
+const sources = [
+  "assembly",
+  "src",
+  "asconfig.json",
+  "tsconfig.json",
+  "package.json",
+  "package-lock.json",
+];
 
 function newestChange(path) {
   const info = statSync(path);

@@ -1,0 +1,90 @@
+// raisin evaluate: how a trained model does on new labelled rows, recorded as a run.
+import { Core } from "../core/core.ts";
+import { loadCore } from "../core/node.ts";
+import { readTable, toFileDataset } from "../data/files.ts";
+import { calibrationOf, curveOf, metricsOf } from "../model/metrics.ts";
+import { modelDigest } from "../model/model-file.ts";
+import { scoreColumns } from "../model/predict.ts";
+import { readEnvironment } from "../recording/environment.ts";
+import { recordEvaluation } from "../recording/record.ts";
+import { figure, plain, table as tableOf } from "./charts.ts";
+import { EXIT } from "./exit.ts";
+import { chooseModel, type ModelFlags } from "./model-source.ts";
+import type { OutputFlags } from "./options.ts";
+
+export interface EvaluateFlags extends ModelFlags, OutputFlags {
+  readonly data: string;
+  readonly experiment?: string;
+}
+
+export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Promise<number> {
+  const environment = readEnvironment();
+  const { model, origin, run, name } = chooseModel(flags);
+  const { label, classes, threshold } = model.spec;
+  const table = await readTable(
+    flags.data,
+    { label, features: model.featureNames, classes },
+    signal,
+  );
+  const dataset = toFileDataset(table, label, classes);
+  const source = loadCore();
+  const columns = model.featureNames.map(
+    (feature) => dataset.columns[dataset.features.indexOf(feature)]!,
+  );
+  const score = scoreColumns(new Core(source), model, columns, dataset.y);
+  const metrics = metricsOf(score, dataset.y, threshold);
+  const digest = modelDigest(model);
+  const recorded = await recordEvaluation(source, dataset, {
+    store: flags.store,
+    experiment: flags.experiment ?? run?.experiment ?? dataset.name,
+    model: name,
+    modelDigest: digest,
+    modelRun: run?.id ?? null,
+    evaluation: {
+      schema: "raisin.evaluation/1",
+      metrics,
+      curve: curveOf(score.probabilities, dataset.y),
+      calibration: calibrationOf(score.probabilities, dataset.y),
+    },
+    environment,
+  });
+  if (flags.json) {
+    const answer = {
+      run_id: recorded.runId,
+      run_dir: recorded.directory,
+      model_digest: digest,
+      model_run: run?.id ?? null,
+      core_digest: source.digest,
+      dataset: {
+        name: dataset.name,
+        rows: dataset.rowCount,
+        features: dataset.features,
+        file_sha256: dataset.fileSha256,
+        content_digest: dataset.contentDigest,
+      },
+      metrics,
+    };
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  } else if (!flags.quiet) {
+    const { confusion, rows, ...figures } = metrics;
+    const { tn, fp, fn, tp } = confusion;
+    const lines = [
+      `model     ${plain(origin)}`,
+      `          digest ${digest}`,
+      `dataset   ${plain(dataset.name)}: ${rows} rows`,
+      `          content ${dataset.contentDigest}`,
+      "",
+      ...tableOf(Object.entries(figures).map(([key, value]) => [key, figure(value)])),
+      "",
+      ...tableOf([
+        ["", `predicted ${plain(classes[0])}`, `predicted ${plain(classes[1])}`],
+        [plain(classes[0]), String(tn), String(fp)],
+        [plain(classes[1]), String(fn), String(tp)],
+      ]),
+      "",
+      `run       ${plain(recorded.directory)}`,
+    ];
+    process.stdout.write(`${lines.join("\n")}\n`);
+  }
+  return EXIT.ok;
+}

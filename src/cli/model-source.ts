@@ -1,0 +1,80 @@
+// Which model a command uses: the one named by --model-file, else the production model of the registry.
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { readRegistry } from "../miniflow/registry.ts";
+import { readFileIfAny } from "../miniflow/store.ts";
+import type { Model } from "../model/model.ts";
+import { decodeModel } from "../model/model-file.ts";
+import { readProduction, readStoredModel } from "../recording/promote.ts";
+import { UsageError } from "./exit.ts";
+
+export interface ModelFlags {
+  readonly modelFile?: string;
+  readonly model?: string;
+  readonly store: string;
+}
+
+export interface ChosenModel {
+  readonly model: Model;
+  /** What to call it in a message. */
+  readonly origin: string;
+  /** The run it came from and that run's experiment, where known. */
+  readonly run: { readonly id: string; readonly experiment: string } | null;
+  /** Its name in the registry, where it came from there. */
+  readonly name: string | null;
+}
+
+/** Where a directory may hold a model, the run directory itself first. */
+const PLACES = ["artifacts/model/model.npz", "model/model.npz", "model.npz"];
+
+/**
+ * @throws UsageError when no model is named and the registry does not decide; what reading the model throws
+ */
+export function chooseModel(flags: ModelFlags): ChosenModel {
+  return flags.modelFile === undefined ? fromRegistry(flags) : fromPath(flags.modelFile);
+}
+
+function fromPath(path: string): ChosenModel {
+  const info = statSync(path, { throwIfNoEntry: false });
+  if (info === undefined) throw new UsageError(`Cannot find the model file ${path}`);
+  if (info.isDirectory() && readFileIfAny(join(path, "meta.json"))) {
+    const { model, run } = readStoredModel(path);
+    return {
+      model,
+      origin: path,
+      run: { id: run.id, experiment: run.meta.experiment },
+      name: null,
+    };
+  }
+  const candidates = info.isDirectory() ? PLACES.map((place) => join(path, place)) : [path];
+  for (const candidate of candidates) {
+    const bytes = readFileIfAny(candidate);
+    if (bytes) return { model: decodeModel(bytes), origin: candidate, run: null, name: null };
+  }
+  throw new UsageError(`Cannot find a model in ${path}: none of ${PLACES.join(", ")} is there`);
+}
+
+function fromRegistry(flags: ModelFlags): ChosenModel {
+  const names = [...readRegistry(flags.store).keys()];
+  const name = flags.model ?? (names.length === 1 ? names[0] : undefined);
+  if (name === undefined) {
+    throw new UsageError(
+      names.length === 0
+        ? `There is no production model in ${flags.store}: run \`raisin train\`, or name a model with --model-file`
+        : `Several models have a production run: name one with --model (${names.join(", ")})`,
+    );
+  }
+  const stored = readProduction(flags.store, name);
+  if (stored === undefined) {
+    throw new UsageError(
+      `Model "${name}" has no production run in ${flags.store}; known are: ${names.join(", ") || "none"}`,
+    );
+  }
+  const { run, model } = stored;
+  return {
+    model,
+    origin: `production of "${name}", run ${run.id}`,
+    run: { id: run.id, experiment: run.meta.experiment },
+    name,
+  };
+}

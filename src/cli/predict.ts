@@ -1,0 +1,126 @@
+// raisin predict: the input's columns, and behind them what the model says of each row.
+import { randomBytes } from "node:crypto";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Core } from "../core/core.ts";
+import { loadCore } from "../core/node.ts";
+import { CsvError } from "../data/csv-error.ts";
+import { formatRecord, TextReader } from "../data/csv-text.ts";
+import { forEachChunk, readTable } from "../data/files.ts";
+import type { Model } from "../model/model.ts";
+import { type Predictions, predictColumns } from "../model/predict.ts";
+import { EXIT, UsageError } from "./exit.ts";
+import { chooseModel, type ModelFlags } from "./model-source.ts";
+
+export interface PredictFlags extends ModelFlags {
+  readonly data: string;
+  readonly explain?: boolean;
+  readonly prefix: string;
+  readonly out?: string;
+  readonly quiet?: boolean;
+}
+
+export async function runPredict(flags: PredictFlags, signal: AbortSignal): Promise<number> {
+  const { model, origin } = chooseModel(flags);
+  // The numbers are read and checked first, all of them, so that a bad row is told before anything is written.
+  const features = model.featureNames;
+  const table = await readTable(flags.data, { label: null, features }, signal).catch(
+    (error: unknown) => {
+      if (error instanceof CsvError) {
+        throw new CsvError(`${error.message}\nThe model (${origin}) needs: ${features.join(", ")}`);
+      }
+      throw error;
+    },
+  );
+  const columns = features.map((name) => table.columns[table.features.indexOf(name)]!);
+  const added = addedColumns(model, flags);
+  const taken = added.filter((name) => table.header.includes(name));
+  if (taken.length > 0) {
+    throw new UsageError(
+      `The input already has a column ${taken.map((name) => `"${name}"`).join(", ")}: put something before the names that are added, with --prefix`,
+    );
+  }
+  const said = predictColumns(new Core(loadCore()), model, columns, {
+    explain: flags.explain === true,
+  });
+  const sink = flags.out === undefined ? standardOutput() : wholeFile(flags.out);
+  try {
+    await sink.write(formatRecord([...table.header, ...added]));
+    const reader = new TextReader();
+    let row = -1; // the header
+    const take = async (chunk: Uint8Array, isLast: boolean) => {
+      let text = "";
+      for (const record of reader.push(chunk, isLast)) {
+        if (row >= 0) text += formatRecord([...record, ...cells(said, model, row)]);
+        row++;
+      }
+      if (row > table.rowCount) throw new CsvError(`${flags.data} has changed while it was read`);
+      if (text !== "") await sink.write(text);
+    };
+    await forEachChunk(flags.data, signal, (chunk) => take(chunk, false));
+    await take(new Uint8Array(0), true);
+    if (row !== table.rowCount) throw new CsvError(`${flags.data} has changed while it was read`);
+    sink.commit();
+  } catch (error) {
+    sink.abandon();
+    throw error;
+  }
+  if (!flags.quiet) process.stderr.write(`${table.rowCount} rows scored by ${origin}\n`);
+  return EXIT.ok;
+}
+
+function addedColumns(model: Model, flags: PredictFlags): string[] {
+  const contributions = flags.explain ? model.featureNames.map((name) => `contrib_${name}`) : [];
+  return ["pred", "label", "p_class1", ...contributions].map((name) => flags.prefix + name);
+}
+
+function cells(said: Predictions, model: Model, row: number): (string | number)[] {
+  const pred = said.pred[row]!;
+  const d = model.featureNames.length;
+  const contributions = said.contributions?.subarray(row * d, (row + 1) * d) ?? [];
+  return [pred, model.spec.classes[pred]!, said.probabilities[row]!, ...contributions];
+}
+
+interface Sink {
+  write(text: string): Promise<void>;
+  commit(): void;
+  abandon(): void;
+}
+
+function standardOutput(): Sink {
+  return {
+    write: (text) =>
+      new Promise((done, fail) => {
+        process.stdout.write(text, (error) => (error ? fail(error) : done()));
+      }),
+    commit() {},
+    abandon() {},
+  };
+}
+
+/** A file that appears when it is whole. */
+function wholeFile(path: string): Sink {
+  const target = resolve(path);
+  const temporary = join(dirname(target), `.raisin.${randomBytes(6).toString("hex")}.tmp`);
+  const file = openSync(temporary, "wx", 0o644);
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) closeSync(file);
+    isOpen = false;
+  };
+  return {
+    async write(text) {
+      const bytes = Buffer.from(text);
+      for (let from = 0; from < bytes.length; ) from += writeSync(file, bytes, from);
+    },
+    commit() {
+      fsyncSync(file);
+      close();
+      renameSync(temporary, target);
+    },
+    abandon() {
+      close();
+      rmSync(temporary, { force: true });
+    },
+  };
+}

@@ -1,0 +1,58 @@
+// raisin verify: derives a recorded run again and says whether every byte came out the same.
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { loadCore } from "../core/node.ts";
+import { findRun } from "../miniflow/tracker.ts";
+import { NotVerifiableError, verifyRun } from "../recording/verify.ts";
+import { EXIT, UsageError } from "./exit.ts";
+import type { OutputFlags } from "./options.ts";
+
+export interface VerifyFlags extends OutputFlags {
+  readonly data?: string;
+  readonly store: string;
+}
+
+/** @param run an id, or the path of a run directory */
+export async function runVerify(
+  run: string,
+  flags: VerifyFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const directory = findRun(flags.store, run) ?? runDirectory(run);
+  if (directory === undefined) {
+    throw new UsageError(
+      `Cannot find run "${run}" in ${flags.store}: give the 12 hex digits of a run, or the path of its directory`,
+    );
+  }
+  const verdict = await verifyRun(loadCore(), directory, {
+    signal,
+    pause: () => new Promise((resolve) => setImmediate(resolve)),
+    ...(flags.data !== undefined && { data: flags.data }),
+  }).catch((error: unknown) => {
+    if (error instanceof NotVerifiableError) throw new UsageError(error.message);
+    throw error;
+  });
+  if (flags.json) {
+    const { runId, modelDigest, metricsCompared, isSameCore, ...rest } = verdict;
+    const answer = {
+      run_id: runId,
+      ...rest,
+      model_digest: modelDigest,
+      metrics_compared: metricsCompared,
+      same_core: isSameCore,
+    };
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  } else if (!flags.quiet) {
+    const core = verdict.isSameCore ? "" : " (by another core than the run recorded)";
+    process.stdout.write(
+      verdict.reproduced
+        ? `reproduced: run ${verdict.runId}, every byte of model.npz and ${verdict.metricsCompared} metric values${core}\n  model digest ${verdict.modelDigest}\n`
+        : `not reproduced: run ${verdict.runId}${core}\n  first difference: ${verdict.difference}\n`,
+    );
+  }
+  return verdict.reproduced ? EXIT.ok : EXIT.refused;
+}
+
+function runDirectory(path: string): string | undefined {
+  return statSync(join(path, "meta.json"), { throwIfNoEntry: false })?.isFile() ? path : undefined;
+}

@@ -1,0 +1,93 @@
+// What is wrong with a CSV file, all of it at once, and what would help.
+import { DataError } from "./dataset.ts";
+
+export type CsvProblemKind =
+  | "text"
+  | "empty"
+  | "non_finite"
+  | "too_large"
+  | "nul"
+  | "encoding"
+  | "carriage_return"
+  | "label_empty"
+  | "label_unknown"
+  | "ragged"
+  | "field_too_long";
+
+/** One kind of problem in one column, or in rows as a whole. */
+export interface CsvProblem {
+  readonly kind: CsvProblemKind;
+  /** Header of the column; null for a problem of whole rows. */
+  readonly column: string | null;
+  /** Line of the first one, from 1; the header is line 1. */
+  readonly line: number;
+  /** What stands there, cut at 64 characters. */
+  readonly value: string;
+  /** How many rows have it. */
+  count: number;
+}
+
+/** Arguments that would make the file readable. */
+export interface CsvFix {
+  /** Columns to leave out. */
+  readonly drop?: readonly string[];
+  /** The label column that was probably meant. */
+  readonly label?: string;
+}
+
+export class CsvError extends DataError {
+  override readonly name: string = "CsvError";
+  readonly problems: readonly CsvProblem[];
+  readonly fix: CsvFix;
+
+  constructor(message: string, problems: readonly CsvProblem[] = [], fix: CsvFix = {}) {
+    super(message);
+    this.problems = problems;
+    this.fix = fix;
+  }
+}
+
+const SHOWN_LENGTH = 64;
+
+/** A value for an error message: cut, control characters escaped. */
+export function shown(value: string): string {
+  const cut = value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
+  return JSON.stringify(cut);
+}
+
+function describe(problem: CsvProblem, width: number): string {
+  const value = shown(problem.value);
+  switch (problem.kind) {
+    case "text":
+      return `${value} is not a decimal number`;
+    case "empty":
+      return "the field is empty";
+    case "non_finite":
+      return `${value} is not a finite number`;
+    case "too_large":
+      return `${value} is beyond the largest f64`;
+    case "nul":
+      return `${value} holds a NUL byte`;
+    case "encoding":
+      return problem.value;
+    case "carriage_return":
+      return `${value} holds a carriage return; end lines with LF or CRLF`;
+    case "label_empty":
+      return "the label is empty";
+    case "label_unknown":
+      return `${value} is not a class of the model`;
+    case "ragged":
+      return `the row has ${problem.value} fields where the header has ${width}`;
+    case "field_too_long":
+      return `the field is longer than 64 KiB: ${value}`;
+  }
+}
+
+/** One line a problem: column, first line, what it is, how often. */
+export function problemLines(problems: readonly CsvProblem[], header: readonly string[]): string[] {
+  return problems.map((problem) => {
+    const where = problem.column === null ? "rows" : `column ${shown(problem.column)}`;
+    const often = problem.count === 1 ? "1 row" : `${problem.count} rows, the first`;
+    return `  ${where}: ${describe(problem, header.length)} (${often}: line ${problem.line})`;
+  });
+}

@@ -1,0 +1,88 @@
+// Divides rows into training and validation by their content (CONTRACT.md, N9).
+import { compareDigests, DIGEST_BYTES, sortDigests } from "./digest.ts";
+import { type Sha256, sha256 } from "./sha256.ts";
+
+/** Row indexes, ascending. Together they are every row once. */
+export interface Split {
+  readonly train: Uint32Array;
+  readonly validation: Uint32Array;
+}
+
+/**
+ * Stratified split by content: a row's key is SHA-256(seed as u64, little endian, then its row digest). Within each
+ * class floor(fraction·n + 1/2) rows validate, but never the last training row; groups of equal keys are taken whole,
+ * in ascending byte order, if they still fit. Row order does not matter; equal rows never stand on both sides.
+ *
+ * @param digests [n · 32] row digests     @param y [n] 0 or 1
+ * @param options fraction in [0, 1), seed a whole number from 0 to 2^53 - 1
+ * @throws RangeError when fraction or seed is out of range
+ */
+export function splitRows(
+  digests: Uint8Array,
+  y: Uint8Array,
+  options: { fraction: number; seed: number },
+  hash: Sha256 = sha256,
+): Split {
+  const { fraction, seed } = options;
+  if (!(fraction >= 0 && fraction < 1)) {
+    throw new RangeError(
+      `Cannot split as the fraction must be in [0, 1): current value is ${fraction}`,
+    );
+  }
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new RangeError(
+      `Cannot split as the seed must be a whole number from 0: current value is ${seed}`,
+    );
+  }
+  const n = y.length;
+  const isValidation = new Uint8Array(n);
+  if (fraction > 0) {
+    const keys = keysOf(digests, seed, hash);
+    const view = new DataView(keys.buffer);
+    const order = sortDigests(keys);
+    for (const label of [0, 1]) chooseClass(order, view, y, label, fraction, isValidation);
+  }
+  const train = new Uint32Array(n);
+  const validation = new Uint32Array(n);
+  let trainCount = 0;
+  let validationCount = 0;
+  for (let i = 0; i < n; i++) {
+    if (isValidation[i]) validation[validationCount++] = i;
+    else train[trainCount++] = i;
+  }
+  return { train: train.slice(0, trainCount), validation: validation.slice(0, validationCount) };
+}
+
+function keysOf(digests: Uint8Array, seed: number, hash: Sha256): Uint8Array {
+  const n = digests.length / DIGEST_BYTES;
+  const keys = new Uint8Array(digests.length);
+  const message = new Uint8Array(8 + DIGEST_BYTES);
+  new DataView(message.buffer).setBigUint64(0, BigInt(seed), true);
+  for (let i = 0; i < n; i++) {
+    message.set(digests.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES), 8);
+    keys.set(hash(message), i * DIGEST_BYTES);
+  }
+  return keys;
+}
+
+function chooseClass(
+  order: Uint32Array,
+  keys: DataView,
+  y: Uint8Array,
+  label: number,
+  fraction: number,
+  isValidation: Uint8Array,
+): void {
+  const rows = order.filter((i) => y[i] === label);
+  const wanted = Math.min(Math.floor(fraction * rows.length + 0.5), rows.length - 1);
+  let taken = 0;
+  for (let from = 0; from < rows.length; ) {
+    let to = from + 1;
+    while (to < rows.length && compareDigests(keys, rows[from]!, rows[to]!) === 0) to++;
+    if (taken + (to - from) <= wanted) {
+      for (let k = from; k < to; k++) isValidation[rows[k]!] = 1;
+      taken += to - from;
+    }
+    from = to;
+  }
+}

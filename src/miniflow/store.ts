@@ -1,0 +1,225 @@
+// The only place in MiniFlow that touches the disk: whole files that are whole, and lines that are never torn.
+//
+// Design:
+// - A whole file is written to a temporary name, synced, read back, renamed, and its directory synced; a reader sees
+//   the old file or the new one.
+// - A failed sync is never retried: the kernel may have dropped the data and call the next sync a success.
+// - An appended record is one write of one buffer; a torn tail is cut off before the next record is glued to it.
+import { createHash, randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import { dirname, join } from "node:path";
+
+/** Something on disk that could not be read or written. The message names the path and the system's error. */
+export class StoreError extends Error {
+  override readonly name: string = "StoreError";
+  readonly path: string;
+  /** The system's error code, such as ENOSPC, when it came from there. */
+  readonly code: string | undefined;
+
+  constructor(action: string, path: string, cause: unknown) {
+    const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+    const reason = code ?? (cause instanceof Error ? cause.message : String(cause));
+    super(`Cannot ${action} ${path}: ${reason}`, { cause });
+    this.path = path;
+    this.code = code;
+  }
+}
+
+/** Runs a disk operation; any failure becomes a StoreError. */
+function at<T>(action: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw new StoreError(action, path, error);
+  }
+}
+
+/** A name that becomes a directory: letters, digits, dots inside, minus and underline. Checked before any join. */
+const SAFE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)(?!$)){0,63}$/;
+
+/** Whether a text can stand as a directory name without leaving its parent. */
+export function isSafeName(name: string): boolean {
+  return SAFE_NAME.test(name);
+}
+
+/** Whether a text has the shape of a run id, 12 hex digits. */
+export function isRunId(id: string): boolean {
+  return /^[0-9a-f]{12}$/.test(id);
+}
+
+/** Makes a directory and those above it; existing ones are fine. */
+export function ensureDirectory(path: string): void {
+  at("make directory", path, () => fs.mkdirSync(path, { recursive: true, mode: 0o755 }));
+}
+
+/** Makes a directory that must not exist yet; false when it does. */
+export function claimDirectory(path: string): boolean {
+  try {
+    fs.mkdirSync(path, { mode: 0o755 });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw new StoreError("make directory", path, error);
+  }
+}
+
+/** Replaces or makes a file as a whole, durably. Nothing is left behind when it fails. */
+export function writeWholeFile(path: string, content: Uint8Array | string): void {
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  const name = path.slice(dirname(path).length).replace(/^[/\\]/, "");
+  const temporary = join(dirname(path), `.${name}.${randomBytes(6).toString("hex")}.tmp`);
+  at("write", path, () => {
+    try {
+      const file = fs.openSync(temporary, "wx", 0o644);
+      try {
+        writeAll(file, bytes);
+        fs.fsyncSync(file);
+      } finally {
+        fs.closeSync(file);
+      }
+      // What stands on disk is compared with what was meant: a short write reports no error by itself.
+      if (sha256(fs.readFileSync(temporary)) !== sha256(bytes)) {
+        throw new Error("the file read back differs from what was written");
+      }
+      fs.renameSync(temporary, path);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
+    syncDirectory(dirname(path));
+  });
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let from = 0; from < bytes.length; ) {
+    const written = fs.writeSync(file, bytes, from, bytes.length - from);
+    if (written === 0) throw new Error("the disk took no more bytes");
+    from += written;
+  }
+}
+
+/** Makes the names in a directory durable, where the system can. */
+export function syncDirectory(path: string): void {
+  const file = at("open directory", path, () => fs.openSync(path, "r"));
+  try {
+    fs.fsyncSync(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (!["EINVAL", "ENOTSUP", "EPERM", "EISDIR", "EBADF"].includes(code)) {
+      throw new StoreError("sync directory", path, error);
+    }
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The bytes of a file of at most `limit` bytes; undefined when there is none. */
+export function readFileIfAny(path: string, limit = 64 * 2 ** 20): Uint8Array | undefined {
+  try {
+    const info = fs.statSync(path);
+    if (!info.isFile()) throw new Error("not a regular file");
+    if (info.size > limit) throw new Error(`larger than ${limit} bytes`);
+    return fs.readFileSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new StoreError("read", path, error);
+  }
+}
+
+/** Names in a directory, sorted; none when it does not exist. */
+export function listDirectory(path: string): string[] {
+  try {
+    return fs.readdirSync(path).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw new StoreError("list", path, error);
+  }
+}
+
+/** Reads a JSON object; undefined when the file does not exist. */
+export function readJsonIfAny(path: string): Record<string, unknown> | undefined {
+  const bytes = readFileIfAny(path);
+  if (bytes === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new Error("not a JSON object");
+    }
+    return value as Record<string, unknown>;
+  } catch (error) {
+    throw new StoreError(
+      "read",
+      path,
+      error instanceof SyntaxError ? new Error("not valid JSON") : error,
+    );
+  }
+}
+
+export function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+const RECORD_BYTES_MAX = 64 * 1024;
+
+/** An append-only file of lines, open for one writer. */
+export class LineLog {
+  readonly #path: string;
+  readonly #file: number;
+  #size: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = at("open", path, () => fs.openSync(path, "a+", 0o644));
+    this.#size = at("repair", path, () => this.#cutTornTail());
+  }
+
+  /** Adds lines as one write: all of them are there afterwards, or none. */
+  append(lines: readonly string[]): void {
+    let batch = "";
+    for (const line of lines) {
+      if (Buffer.byteLength(line) + 1 > RECORD_BYTES_MAX) {
+        throw new RangeError(
+          `Cannot append a record of more than ${RECORD_BYTES_MAX} bytes to ${this.#path}`,
+        );
+      }
+      batch += `${line}\n`;
+    }
+    const bytes = Buffer.from(batch);
+    at("append to", this.#path, () => {
+      try {
+        writeAll(this.#file, bytes);
+      } catch (error) {
+        fs.ftruncateSync(this.#file, this.#size);
+        throw error;
+      }
+    });
+    this.#size += bytes.length;
+  }
+
+  /** Makes everything appended so far durable. */
+  flush(): void {
+    at("sync", this.#path, () => fs.fdatasyncSync(this.#file));
+  }
+
+  close(): void {
+    at("close", this.#path, () => fs.closeSync(this.#file));
+  }
+
+  #cutTornTail(): number {
+    const { size } = fs.fstatSync(this.#file);
+    const tail = Buffer.alloc(Math.min(size, RECORD_BYTES_MAX + 1));
+    fs.readSync(this.#file, tail, 0, tail.length, size - tail.length);
+    const kept = size - tail.length + tail.lastIndexOf(0x0a) + 1;
+    if (kept < size) {
+      fs.ftruncateSync(this.#file, kept);
+      fs.fsyncSync(this.#file);
+    }
+    return kept;
+  }
+}

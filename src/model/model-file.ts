@@ -1,0 +1,363 @@
+// How a model becomes the bytes of a model.npz and back, and which digest names it (N10).
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import canonicalizeModule from "canonicalize";
+import { type InputColumn, MODEL_FORMAT, type Model, type ModelSpec } from "./model.ts";
+import {
+  encodeNpy,
+  ModelFormatError,
+  type Npy,
+  readNpz,
+  showShape,
+  toNumbers,
+  toStrings,
+  writeNpz,
+} from "./npz.ts";
+
+export { ModelFormatError };
+
+/** Most features of a model file. One of 16,384 with short names takes 3.6 MB and 70 ms to read. */
+export const MAX_FEATURES = 32_768;
+/** Most code points in a name: of a feature, a class or the label. */
+export const MAX_NAME_LENGTH = 1024;
+
+const KEYS = ["w", "b", "mean", "std", "feature_names", "class_names", "spec"] as const;
+const DIGEST_KEYS = ["spec", "feature_names", "class_names", "mean", "std", "w", "b"] as const;
+
+// The package is CommonJS and its default export is the function, which its types do not say.
+const canonicalize = canonicalizeModule as unknown as (value: unknown) => string;
+
+type Key = (typeof KEYS)[number];
+type Action = "read" | "write";
+
+function failure(action: Action, what: string): ModelFormatError {
+  return new ModelFormatError(`Cannot ${action} model: ${what}`);
+}
+
+/**
+ * A model as the bytes of a model.npz. Equal models give equal bytes.
+ *
+ * @throws ModelFormatError if the model cannot be stored: values not finite, names that are not
+ *   distinct, arrays that do not agree
+ * @example
+ * decodeModel(encodeModel(model)); // the same numbers, to the last bit
+ */
+export function encodeModel(model: Model): Uint8Array {
+  const npys = encodeMembers(model);
+  return writeNpz(KEYS.map((key) => [key, npys[key]]));
+}
+
+function encodeMembers(model: Model): Record<Key, Uint8Array> {
+  const spec = toSpec(model.spec, "write");
+  assertModel(model, "write");
+  const d = model.w.length;
+  return {
+    w: encodeNpy({ dtype: "<f8", shape: [d], values: model.w }),
+    b: encodeNpy({ dtype: "<f8", shape: [], values: Float64Array.of(model.b) }),
+    mean: encodeNpy({ dtype: "<f8", shape: [d], values: model.mean }),
+    std: encodeNpy({ dtype: "<f8", shape: [d], values: model.std }),
+    feature_names: encodeNpy({ dtype: "<U", shape: [d], values: model.featureNames }),
+    class_names: encodeNpy({ dtype: "<U", shape: [2], values: spec.classes }),
+    spec: encodeNpy({ dtype: "<U", shape: [], values: [canonicalize(spec)] }),
+  };
+}
+
+/**
+ * The model in the bytes of a model.npz, ours or one that `numpy.savez` wrote of the same arrays.
+ *
+ * @returns a model that owns its arrays
+ * @throws ModelFormatError if the bytes are not a sound model file of a known format
+ */
+export function decodeModel(bytes: Uint8Array): Model {
+  return decodeMembers(readMembers(bytes));
+}
+
+/** Every member with its one dtype and shape; values not yet read. */
+function readMembers(bytes: Uint8Array): Record<Key, Npy> {
+  const members = readNpz(bytes, KEYS);
+  const npys = Object.fromEntries(members) as Record<Key, Npy>;
+  const d = npys.w.shape[0];
+  if (npys.w.shape.length !== 1 || d === undefined) {
+    throw failure("read", `"w" must have one dimension: its shape is ${showShape(npys.w.shape)}`);
+  }
+  assertFeatureCount(d, "read");
+  assertKind(npys.w, "<f8", [d]);
+  assertKind(npys.b, "<f8", []);
+  assertKind(npys.mean, "<f8", [d]);
+  assertKind(npys.std, "<f8", [d]);
+  assertKind(npys.feature_names, "<U", [d]);
+  assertKind(npys.class_names, "<U", [2]);
+  assertKind(npys.spec, "<U", []);
+  assertNameLength(npys.feature_names);
+  assertNameLength(npys.class_names);
+  return npys;
+}
+
+function assertKind(npy: Npy, dtype: Npy["dtype"], shape: readonly number[]): void {
+  if (npy.dtype !== dtype) {
+    throw failure("read", `"${npy.key}" must have type ${dtype}: its type is ${npy.dtype}`);
+  }
+  if (showShape(npy.shape) !== showShape(shape)) {
+    throw failure(
+      "read",
+      `"${npy.key}" must have shape ${showShape(shape)}: its shape is ${showShape(npy.shape)}`,
+    );
+  }
+}
+
+function assertNameLength(npy: Npy): void {
+  if (npy.valueBytes > 4 * MAX_NAME_LENGTH) {
+    throw failure(
+      "read",
+      `"${npy.key}" must hold names of at most ${MAX_NAME_LENGTH} characters: ` +
+        `its type is <U${npy.valueBytes / 4}`,
+    );
+  }
+}
+
+function decodeMembers(npys: Record<Key, Npy>): Model {
+  const numbers = {
+    w: toNumbers(npys.w),
+    b: toNumbers(npys.b)[0]!,
+    mean: toNumbers(npys.mean),
+    std: toNumbers(npys.std),
+  };
+  assertNumbers(numbers, "read");
+  const classNames = toStrings(npys.class_names);
+  const featureNames = toStrings(npys.feature_names);
+  assertFeatureNames(featureNames, "read");
+  const specText = toStrings(npys.spec)[0]!;
+  assertSpecSize(specText, featureNames.length);
+  const spec = parseSpec(specText);
+  if (classNames[0] !== spec.classes[0] || classNames[1] !== spec.classes[1]) {
+    throw failure("read", `"class_names" must be the classes of spec: ${listed(classNames)}`);
+  }
+  const model = { spec, featureNames, ...numbers };
+  assertModel(model, "read");
+  return model;
+}
+
+/**
+ * Model digest: SHA-256 over the .npy members' bytes in the order spec, feature_names, class_names,
+ * mean, std, w, b. It says nothing of the zip around them: dates and compression do not change it.
+ *
+ * @param source a model, or the bytes of a model file, which are checked as `decodeModel` does
+ * @returns 64 lower-case hex digits
+ * @throws ModelFormatError if the model cannot be written or the bytes cannot be read
+ */
+export function modelDigest(source: Model | Uint8Array): string {
+  const hash = sha256.create();
+  if (source instanceof Uint8Array) {
+    const npys = readMembers(source);
+    decodeMembers(npys);
+    for (const key of DIGEST_KEYS) hash.update(npys[key].bytes);
+  } else {
+    const npys = encodeMembers(source);
+    for (const key of DIGEST_KEYS) hash.update(npys[key]);
+  }
+  return bytesToHex(hash.digest());
+}
+
+// What holds for every model, read or written
+
+function assertModel(model: Model, action: Action): void {
+  const { spec, featureNames, mean, std, w } = model;
+  const d = w.length;
+  assertFeatureCount(d, action);
+  for (const [key, length] of [
+    ["mean", mean.length],
+    ["std", std.length],
+    ["feature_names", featureNames.length],
+    ["spec.columns", spec.columns.length],
+  ] as const) {
+    if (length !== d) {
+      throw failure(action, `"${key}" must have ${d} values, one a weight: it has ${length}`);
+    }
+  }
+  assertNumbers(model, action);
+  assertFeatureNames(featureNames, action);
+  spec.columns.forEach(({ name }, j) => {
+    if (name !== featureNames[j]) {
+      throw failure(
+        action,
+        `"feature_names" must be the columns of spec: at ${j} they say ` +
+          `${shown(featureNames[j])} and ${shown(name)}`,
+      );
+    }
+  });
+}
+
+function assertFeatureCount(d: number, action: Action): void {
+  if (d < 1 || d > MAX_FEATURES) {
+    throw failure(action, `a model must have 1 to ${MAX_FEATURES} features: it has ${d}`);
+  }
+}
+
+function assertNumbers(
+  { w, b, mean, std }: Pick<Model, "w" | "b" | "mean" | "std">,
+  action: Action,
+): void {
+  for (const [key, values] of [
+    ["w", w],
+    ["b", [b]],
+    ["mean", mean],
+    ["std", std],
+  ] as const) {
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) {
+      throw failure(action, `"${key}" must be finite: value ${at} is ${values[at]}`);
+    }
+  }
+  const at = std.findIndex((value) => !(value > 0));
+  if (at >= 0) throw failure(action, `"std" must be above 0: value ${at} is ${shown(std[at])}`);
+}
+
+function assertFeatureNames(names: readonly string[], action: Action): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    assertName(name, "a feature name", action);
+    if (seen.has(name)) {
+      throw failure(action, `feature names must be distinct: ${shown(name)} comes twice`);
+    }
+    seen.add(name);
+  }
+}
+
+function assertName(name: unknown, what: string, action: Action): asserts name is string {
+  if (typeof name !== "string") {
+    throw failure(action, `${what} must be text: it is ${shown(name)}`);
+  }
+  // A code point has at most two units, so most names need no counting.
+  if (name.length > MAX_NAME_LENGTH && Array.from(name).length > MAX_NAME_LENGTH) {
+    throw failure(
+      action,
+      `${what} must have at most ${MAX_NAME_LENGTH} characters: it is ${shown(name)}`,
+    );
+  }
+}
+
+function shown(value: unknown): string {
+  if (Object.is(value, -0)) return "-0";
+  if (typeof value === "string") {
+    return value.length > 40 ? `${JSON.stringify(value.slice(0, 40))}…` : JSON.stringify(value);
+  }
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+function listed(names: readonly string[]): string {
+  return names.map(shown).join(", ");
+}
+
+// The spec
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPENERS = [0x2c, 0x5b, 0x7b]; // , [ {
+
+/**
+ * JSON.parse makes a value of every bracket and comma, and a text of four million characters holds
+ * many. A spec of format 1 needs three a column and a few more; this allows some more than that.
+ */
+function assertSpecSize(text: string, d: number): void {
+  const limit = 4 * d + 64;
+  let count = 0;
+  let isInText = false;
+  for (let at = 0; at < text.length && count <= limit; at++) {
+    const character = text.charCodeAt(at);
+    if (isInText && character === BACKSLASH) at++;
+    else if (character === QUOTE) isInText = !isInText;
+    else if (!isInText && OPENERS.includes(character)) count++;
+  }
+  if (count > limit) {
+    throw failure(
+      "read",
+      `"spec" holds more than ${d} features need: a newer version of Raisin may read it`,
+    );
+  }
+}
+
+function parseSpec(text: string): ModelSpec {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw failure("read", `"spec" must be JSON: it is ${shown(text)}`);
+  }
+  const spec = toSpec(value, "read");
+  // One text for one spec: otherwise equal models had other digests, and a key could come twice.
+  if (canonicalize(spec) !== text) {
+    throw failure("read", '"spec" must be RFC 8785 JSON: keys sorted, no spaces, none twice');
+  }
+  return spec;
+}
+
+function toSpec(value: unknown, action: Action): ModelSpec {
+  if (!isRecord(value)) {
+    throw failure(action, `"spec" must be an object: it is ${shown(value)}`);
+  }
+  // First of all, since another format may mean anything by its other fields.
+  if (value.format !== MODEL_FORMAT) {
+    throw failure(
+      action,
+      `the model has format ${shown(value.format)}, and this version of Raisin knows format ` +
+        `${MODEL_FORMAT}: use the version that wrote it, or a newer one`,
+    );
+  }
+  assertFields(value, ["classes", "columns", "format", "label", "threshold"], "spec", action);
+  const { classes, columns, label, threshold } = value;
+  assertName(label, "spec.label", action);
+  if (!Array.isArray(classes) || classes.length !== 2) {
+    throw failure(action, "spec.classes must be a list of two names");
+  }
+  const [negative, positive] = classes as [unknown, unknown];
+  assertName(negative, "spec.classes[0]", action);
+  assertName(positive, "spec.classes[1]", action);
+  if (negative === positive) {
+    throw failure(action, `spec.classes must differ: both are ${shown(negative)}`);
+  }
+  if (typeof threshold !== "number" || !(threshold > 0 && threshold < 1)) {
+    throw failure(action, `spec.threshold must be above 0 and below 1: it is ${shown(threshold)}`);
+  }
+  if (!Array.isArray(columns)) {
+    throw failure(action, `spec.columns must be a list: it is ${shown(columns)}`);
+  }
+  return {
+    format: MODEL_FORMAT,
+    label,
+    classes: [negative, positive],
+    threshold,
+    columns: columns.map((column: unknown, j) => toColumn(column, `spec.columns[${j}]`, action)),
+  };
+}
+
+function toColumn(value: unknown, path: string, action: Action): InputColumn {
+  if (!isRecord(value)) throw failure(action, `${path} must be an object: it is ${shown(value)}`);
+  assertFields(value, ["as", "name"], path, action);
+  assertName(value.name, `${path}.name`, action);
+  if (value.as !== "number") {
+    throw failure(action, `${path}.as must be "number": it is ${shown(value.as)}`);
+  }
+  return { name: value.name, as: "number" };
+}
+
+function assertFields(
+  value: Record<string, unknown>,
+  fields: readonly string[],
+  path: string,
+  action: Action,
+): void {
+  const missing = fields.find((field) => !Object.hasOwn(value, field));
+  if (missing !== undefined) throw failure(action, `${path} lacks the field ${missing}`);
+  const unknown = Object.keys(value).find((field) => !fields.includes(field));
+  if (unknown !== undefined) {
+    throw failure(
+      action,
+      `${path} has a field this version of Raisin does not know: ${shown(unknown)}`,
+    );
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

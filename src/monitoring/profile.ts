@@ -1,0 +1,130 @@
+// What drift detection needs to remember of the training rows: counts and moments, never a row.
+import type { Core, Moments } from "../core/core.ts";
+
+export interface FeatureProfile {
+  readonly name: string;
+  readonly count: number;
+  readonly mean: number;
+  readonly std: number;
+  readonly min: number;
+  readonly max: number;
+  /** Values at evenly spaced ranks from min to max, at least ten rows apart; empty below ten rows. */
+  readonly quantiles: readonly number[];
+  readonly histogram: Histogram;
+}
+
+/** counts[k] rows lie in [edges[k], edges[k+1]), the last bin also at its end. */
+export interface Histogram {
+  readonly edges: readonly number[];
+  readonly counts: readonly number[];
+}
+
+export interface TrainProfile {
+  readonly schema: "raisin.train_profile/1";
+  readonly rows: number;
+  /** Names in model order, and their means and standard deviations once more, for readers that want only these. */
+  readonly feature_order: readonly string[];
+  readonly means: readonly number[];
+  readonly stds: readonly number[];
+  readonly features: readonly FeatureProfile[];
+  readonly label_counts: Readonly<Record<string, number>>;
+  /** Training logits: their mean, and counts below, between and above whole numbers from -10 to 10. */
+  readonly logit: {
+    readonly mean: number;
+    readonly edges: readonly number[];
+    readonly counts: readonly number[];
+  };
+}
+
+const QUANTILES_MAX = 101;
+const BINS_MAX = 20;
+const ROWS_PER_BIN = 10;
+const LOGIT_EDGES = Array.from({ length: 21 }, (_, k) => k - 10);
+
+/** @param index the training rows of the columns   @param logits their logits */
+export function profileOf(
+  core: Core,
+  input: {
+    features: readonly string[];
+    columns: readonly Float64Array[];
+    moments: readonly Moments[];
+    index: Uint32Array;
+    logits: Float64Array;
+    labelCounts: Record<string, number>;
+  },
+): TrainProfile {
+  const { features, columns, moments, index, logits, labelCounts } = input;
+  const bound = logits.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
+  return {
+    schema: "raisin.train_profile/1",
+    rows: index.length,
+    feature_order: features,
+    means: moments.map(({ mean }) => mean),
+    stds: moments.map(({ std }) => std),
+    features: features.map((name, j) => {
+      const sorted = Float64Array.from(index, (i) => columns[j]![i]!).sort();
+      const { mean, std, min, max } = moments[j]!;
+      return {
+        name,
+        count: sorted.length,
+        mean,
+        std,
+        min,
+        max,
+        quantiles: quantilesOf(sorted),
+        histogram: histogramOf(sorted),
+      };
+    }),
+    label_counts: labelCounts,
+    logit: {
+      mean: core.sum(logits, bound) / logits.length,
+      edges: LOGIT_EDGES,
+      counts: logitCounts(logits),
+    },
+  };
+}
+
+/** Linear interpolation between order statistics, at min(101, ⌊n/10⌋ + 1) evenly spaced ranks. */
+function quantilesOf(sorted: Float64Array): number[] {
+  const points = Math.min(QUANTILES_MAX, Math.floor(sorted.length / ROWS_PER_BIN) + 1);
+  if (points < 2) return [];
+  return Array.from({ length: points }, (_, k) => {
+    const rank = ((sorted.length - 1) * k) / (points - 1);
+    const below = Math.floor(rank);
+    const low = sorted[below]!;
+    const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+    return low + (high - low) * (rank - below);
+  });
+}
+
+function histogramOf(sorted: Float64Array): Histogram {
+  const min = sorted[0]!;
+  const max = sorted[sorted.length - 1]!;
+  const wanted = Math.max(1, Math.min(BINS_MAX, Math.floor(sorted.length / ROWS_PER_BIN)));
+  const inner = Array.from(
+    { length: wanted - 1 },
+    (_, k) => min + (max - min) * ((k + 1) / wanted),
+  );
+  // A range of few representable numbers may not hold as many different edges.
+  const edges = [
+    min,
+    ...inner.filter((edge, k) => edge > (inner[k - 1] ?? min) && edge < max),
+    max,
+  ];
+  const counts = new Array<number>(edges.length - 1).fill(0);
+  let bin = 0;
+  for (const value of sorted) {
+    while (bin < counts.length - 1 && value >= edges[bin + 1]!) bin++;
+    counts[bin]!++;
+  }
+  return { edges, counts };
+}
+
+function logitCounts(logits: Float64Array): number[] {
+  const counts = new Array<number>(LOGIT_EDGES.length + 1).fill(0);
+  for (const z of logits) {
+    const bin = Math.min(Math.max(Math.floor(z) + 11, 0), LOGIT_EDGES.length);
+    counts[bin]!++;
+  }
+  return counts;
+}

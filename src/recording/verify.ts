@@ -1,0 +1,146 @@
+// Trains a recorded run again and compares every byte of its model and every metric.
+import { createHash } from "node:crypto";
+import type { CoreSource } from "../core/source.ts";
+import { readCsv } from "../data/files.ts";
+import { readArtifact, readMetrics, readRun, type StoredRun } from "../miniflow/tracker.ts";
+import { snakeCase } from "../training/card.ts";
+import { DEFAULT_PARAMS, type TrainingParams } from "../training/params.ts";
+import { type TrainingResult, train } from "../training/train.ts";
+
+export interface Verdict {
+  readonly runId: string;
+  readonly reproduced: boolean;
+  /** What differs first; null when nothing does. */
+  readonly difference: string | null;
+  readonly modelDigest: string;
+  readonly metricsCompared: number;
+  /** Whether the core of this package is the one that the run recorded. */
+  readonly isSameCore: boolean;
+}
+
+/** A run that cannot be verified, whatever the data: not a finished training, or its record is damaged. */
+export class NotVerifiableError extends Error {
+  override readonly name: string = "NotVerifiableError";
+}
+
+/** Parameters of a recorded training. @throws NotVerifiableError */
+function recordedParams(run: StoredRun): {
+  params: TrainingParams;
+  label: string;
+  positive: string;
+  features: string[];
+} {
+  const { label, positive, features } = run.params;
+  const names = Object.keys(snakeCase(DEFAULT_PARAMS));
+  const values = names.map((name) => run.params[name]);
+  const isWhole =
+    typeof label === "string" &&
+    typeof positive === "string" &&
+    Array.isArray(features) &&
+    features.every((name) => typeof name === "string") &&
+    values.every((value) => typeof value === "number");
+  if (!isWhole) {
+    throw new NotVerifiableError(
+      `Cannot verify run ${run.id} as its params.json is missing or damaged`,
+    );
+  }
+  const keys = Object.keys(DEFAULT_PARAMS);
+  const params = Object.fromEntries(
+    keys.map((key, k) => [key, values[k]]),
+  ) as unknown as TrainingParams;
+  return { params, label, positive, features: features as string[] };
+}
+
+/**
+ * @param options data: the file to train on, by default the path that the run recorded
+ * @throws NotVerifiableError, CsvError, StoreError
+ */
+export async function verifyRun(
+  source: CoreSource,
+  directory: string,
+  options: { data?: string; signal?: AbortSignal; pause?: () => Promise<void> } = {},
+): Promise<Verdict> {
+  const { signal, pause } = options;
+  const run = readRun(directory);
+  if (run.meta.kind !== "train" || run.meta.status !== "FINISHED") {
+    throw new NotVerifiableError(
+      `Cannot verify run ${run.id} as only finished trainings can be derived again: it is a ${String(run.meta.kind)} run, ${run.meta.status}`,
+    );
+  }
+  const { params, label, positive, features } = recordedParams(run);
+  const recorded = run.meta.dataset as { path?: unknown; content_digest?: unknown } | undefined;
+  const path = options.data ?? recorded?.path;
+  if (typeof path !== "string" || typeof recorded?.content_digest !== "string") {
+    throw new NotVerifiableError(
+      `Cannot verify run ${run.id} as its meta.json does not say which data it had`,
+    );
+  }
+  const verdict = {
+    runId: run.id,
+    modelDigest: String(run.meta.model_digest),
+    isSameCore: run.meta.core_digest === source.digest,
+  };
+  const differs = (difference: string): Verdict => ({
+    ...verdict,
+    reproduced: false,
+    difference,
+    metricsCompared: 0,
+  });
+  const dataset = await readCsv(path, { label, positive, features, ...(signal && { signal }) });
+  if (dataset.contentDigest !== recorded.content_digest) {
+    return differs(
+      `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${recorded.content_digest}`,
+    );
+  }
+  const core = readArtifact(directory, "core/core.wasm");
+  if (core === undefined || sha256(core) !== run.meta.core_digest) {
+    return differs(
+      "core: artifacts/core/core.wasm is missing or has another digest than meta.json records",
+    );
+  }
+  const result = await train(source, dataset, params, {
+    ...(signal && { signal }),
+    ...(pause && { pause }),
+  });
+  const difference = modelDifference(directory, run, result) ?? metricDifference(directory, result);
+  return difference === undefined
+    ? { ...verdict, reproduced: true, difference: null, metricsCompared: result.records.length }
+    : differs(difference);
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+function modelDifference(
+  directory: string,
+  run: StoredRun,
+  result: TrainingResult,
+): string | undefined {
+  const stored = readArtifact(directory, "model/model.npz");
+  if (stored === undefined) return "model: artifacts/model/model.npz is missing";
+  if (run.meta.model_digest !== result.modelDigest) {
+    return `model: digest ${result.modelDigest}, the run recorded ${String(run.meta.model_digest)}`;
+  }
+  const at = result.modelBytes.findIndex((byte, i) => byte !== stored[i]);
+  if (at >= 0) return `model: model.npz differs from byte ${at} on`;
+  if (stored.length !== result.modelBytes.length) {
+    return `model: model.npz has ${stored.length} bytes, derived again ${result.modelBytes.length}`;
+  }
+  return undefined;
+}
+
+function metricDifference(directory: string, result: TrainingResult): string | undefined {
+  const lines = readMetrics(directory);
+  for (const [i, { key, value, step }] of result.records.entries()) {
+    const line = lines[i];
+    if (line === undefined) return `metrics: ${key} at step ${step} is missing (line ${i + 1})`;
+    if (line.key !== key || line.step !== step || !Object.is(line.value, value)) {
+      return `metrics: line ${i + 1} says ${line.key} ${line.value} at step ${line.step}, derived again ${key} ${value} at step ${step}`;
+    }
+  }
+  if (lines.length > result.records.length) {
+    return `metrics: ${lines.length - result.records.length} lines more than derived again`;
+  }
+  return undefined;
+}

@@ -1,0 +1,156 @@
+// The model card: what a reader must know to use or to refuse a model.
+import type { Core, Moments } from "../core/core.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Metrics } from "../model/metrics.ts";
+import type { Model } from "../model/model.ts";
+import { predictColumns } from "../model/predict.ts";
+import type { TrainingParams } from "./params.ts";
+
+export interface ModelCard {
+  readonly schema: "raisin.model_card/1";
+  readonly what: string;
+  readonly data: {
+    readonly name: string;
+    readonly rows: number;
+    readonly features: readonly string[];
+    readonly label: string;
+    readonly content_digest: string;
+    readonly file_sha256: string | null;
+    readonly warnings: readonly string[];
+  };
+  /** Names in snake_case, as in params.json. */
+  readonly parameters: Readonly<Record<string, number>>;
+  readonly classes: { readonly "0": string; readonly "1": string };
+  readonly split: {
+    readonly train: { readonly rows: number; readonly labels: Readonly<Record<string, number>> };
+    readonly validation: {
+      readonly rows: number;
+      readonly labels: Readonly<Record<string, number>>;
+    };
+  };
+  readonly metrics: { readonly train: Metrics; readonly validation: Metrics };
+  readonly coefficients: readonly {
+    readonly feature: string;
+    /** Of the standardised feature. */
+    readonly weight: number;
+    readonly odds_ratio_per_std: number;
+  }[];
+  readonly bias: number;
+  readonly convergence: {
+    readonly converged: boolean;
+    readonly gradient_max: number;
+    readonly note: string;
+  };
+  readonly intended_use: string;
+  readonly limits: readonly string[];
+  readonly model_digest: string;
+  readonly core_digest: string;
+  /** Synthetic rows and what the model says of them: a host that gives other bits must not serve. */
+  readonly golden: {
+    readonly rows: readonly (readonly number[])[];
+    readonly logits: readonly number[];
+    readonly p_class1: readonly number[];
+  };
+}
+
+export function cardOf(
+  core: Core,
+  input: {
+    dataset: Dataset & { readonly fileSha256?: string };
+    contentDigest: string;
+    coreDigest: string;
+    model: Model;
+    modelDigest: string;
+    params: TrainingParams;
+    moments: readonly Moments[];
+    train: Metrics;
+    validation: Metrics;
+    trainLabels: Record<string, number>;
+    validationLabels: Record<string, number>;
+    gradientMax: number;
+    converged: boolean;
+  },
+): ModelCard {
+  const { dataset, model, params, converged } = input;
+  const [negative, positive] = model.spec.classes;
+  const golden = goldenRows(input.moments);
+  const columns = model.featureNames.map((_, j) => Float64Array.from(golden, (row) => row[j]!));
+  const said = predictColumns(core, model, columns);
+  const { w } = model;
+  // The core's exp, since engines differ in Math.exp; it takes |x| ≤ 700.
+  const odds = core.exp(w.map((weight) => Math.max(-700, Math.min(700, weight))));
+  return {
+    schema: "raisin.model_card/1",
+    what: `Logistic regression that predicts ${dataset.label} as ${positive} (1) or ${negative} (0) from ${w.length} standardised features, trained by batch gradient descent`,
+    data: {
+      name: dataset.name,
+      rows: dataset.rowCount,
+      features: dataset.features,
+      label: dataset.label,
+      content_digest: input.contentDigest,
+      file_sha256: dataset.fileSha256 ?? null,
+      warnings: dataset.warnings,
+    },
+    parameters: snakeCase(params),
+    classes: { "0": negative, "1": positive },
+    split: {
+      train: { rows: input.train.rows, labels: input.trainLabels },
+      validation: { rows: input.validation.rows, labels: input.validationLabels },
+    },
+    metrics: { train: input.train, validation: input.validation },
+    coefficients: model.featureNames.map((feature, j) => ({
+      feature,
+      weight: w[j]!,
+      odds_ratio_per_std: odds[j]!,
+    })),
+    bias: model.b,
+    convergence: {
+      converged,
+      gradient_max: input.gradientMax,
+      note: convergenceNote(converged),
+    },
+    intended_use:
+      "Ranking and classifying rows drawn from the same source as the training rows, with the same columns in the same units.",
+    limits: [
+      "Linear in the standardised features: interactions and thresholds are not seen.",
+      "Probabilities hold for rows like the training rows; watch for drift and check calibration.",
+      "Digests prove what was computed from which rows. They do not prove that the rows are true, fair or representative.",
+      ...(converged ? [] : [convergenceNote(false)]),
+    ],
+    model_digest: input.modelDigest,
+    core_digest: input.coreDigest,
+    golden: {
+      rows: golden,
+      logits: Array.from(said.logits),
+      p_class1: Array.from(said.probabilities),
+    },
+  };
+}
+
+/** What a reader of weights has to know about how the descent ended. */
+export function convergenceNote(converged: boolean): string {
+  return converged
+    ? "The descent has converged: weights are maximum-likelihood estimates (of the penalised likelihood if l2 > 0) to about the gradient's size."
+    : "The descent was stopped before it converged: weights are not maximum-likelihood estimates, and signs may still change.";
+}
+
+/** Rows that stand at the mean, a deviation either side of it, and the ends of each feature's range. */
+function goldenRows(moments: readonly Moments[]): number[][] {
+  return [
+    moments.map(({ mean }) => mean),
+    moments.map(({ mean, std }) => mean - std),
+    moments.map(({ mean, std }) => mean + std),
+    moments.map(({ min }) => min),
+    moments.map(({ max }) => max),
+  ];
+}
+
+/** Parameters under their names on disk. */
+export function snakeCase(params: TrainingParams): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [
+      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}

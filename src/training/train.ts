@@ -1,0 +1,266 @@
+// One pure function: a dataset and parameters in, everything that a run holds out. No disk, no clock, no network.
+import { Core, type Moments, type Score } from "../core/core.ts";
+import type { CoreSource } from "../core/source.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { contentDigest, digestRows } from "../data/digest.ts";
+import { type Split, splitRows } from "../data/split.ts";
+import {
+  type CalibrationBin,
+  type CurvePoint,
+  calibrationOf,
+  curveOf,
+  type Metrics,
+  metricsOf,
+} from "../model/metrics.ts";
+import { MODEL_FORMAT, type Model } from "../model/model.ts";
+import { encodeModel, modelDigest } from "../model/model-file.ts";
+import { profileOf, type TrainProfile } from "../monitoring/profile.ts";
+import { cardOf, type ModelCard } from "./card.ts";
+import { checkParams, type TrainingParams } from "./params.ts";
+
+/** max|gradient| at or below which the descent counts as converged. */
+export const CONVERGED_AT = 1e-4;
+
+/** Cells (rows × features × steps) that one call into the core visits at most, so that the host gets to run. */
+const CELLS_PER_CALL = 2 ** 28;
+
+/** One value of one metric, after `step` updates. */
+export interface MetricRecord {
+  readonly key: string;
+  readonly value: number;
+  readonly step: number;
+}
+
+export interface Progress {
+  /** Updates done so far, of `iterations`. */
+  readonly step: number;
+  readonly iterations: number;
+  readonly records: readonly MetricRecord[];
+}
+
+export interface TrainingHooks {
+  /** Called at 0, every logEvery steps and the last; the training waits for it. */
+  onProgress?: (progress: Progress) => void | Promise<void>;
+  /** Called between calls into the core, so that a host can turn its event loop. */
+  pause?: () => Promise<void>;
+  /** Stops the training with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Validation curves as counts. */
+export interface Evaluation {
+  readonly schema: "raisin.evaluation/1";
+  readonly metrics: Metrics;
+  readonly curve: readonly CurvePoint[];
+  readonly calibration: readonly CalibrationBin[];
+}
+
+/** A dataset whose digests may be known already. */
+export type DigestedDataset = Dataset & {
+  readonly contentDigest?: string;
+  readonly rowDigests?: Uint8Array;
+  readonly fileSha256?: string;
+};
+
+export interface TrainingResult {
+  readonly model: Model;
+  /** model.npz */
+  readonly modelBytes: Uint8Array;
+  readonly modelDigest: string;
+  readonly contentDigest: string;
+  readonly params: TrainingParams;
+  readonly split: Split;
+  /** Every metric record, in the order in which they came. */
+  readonly records: readonly MetricRecord[];
+  readonly train: Metrics;
+  readonly validation: Metrics;
+  /** max|gradient| at the final weights. */
+  readonly gradientMax: number;
+  readonly converged: boolean;
+  readonly profile: TrainProfile;
+  readonly evaluation: Evaluation;
+  readonly card: ModelCard;
+}
+
+/** Weights left the finite numbers: the step size is too large for the data. */
+export class DivergenceError extends RangeError {
+  override readonly name: string = "DivergenceError";
+}
+
+/**
+ * Batch gradient descent from zeros on the training rows of a content split (CONTRACT.md, N1-N9).
+ *
+ * @throws RangeError for parameters out of range or a column that cannot be standardised; DivergenceError
+ */
+export async function train(
+  source: CoreSource,
+  dataset: DigestedDataset,
+  params: TrainingParams,
+  hooks: TrainingHooks = {},
+): Promise<TrainingResult> {
+  checkParams(params);
+  const digests = dataset.rowDigests ?? digestRows(dataset);
+  const content = dataset.contentDigest ?? contentDigest(dataset, digests);
+  const split = splitRows(digests, dataset.y, { fraction: params.valFraction, seed: params.seed });
+  // An instance of its own: trainings that take turns must not share memory.
+  const core = new Core(source);
+  const { columns, features, y } = dataset;
+  const moments = columns.map((column, j) => core.moments(features[j]!, column, split.train));
+  const mean = Float64Array.from(moments, (m) => m.mean);
+  const std = Float64Array.from(moments, (m) => m.std);
+  const bounds = Float64Array.from(moments, boundOf);
+  const trainRows = core.rows({ columns, mean, std, y, index: split.train });
+  const validationRows = core.rows({ columns, mean, std, y, index: split.validation });
+
+  const records: MetricRecord[] = [];
+  const note = async (step: number, w: Float64Array): Promise<void> => {
+    const gradient = trainRows.gradient(w, bounds, params.l2);
+    const fit = trainRows.score(w, params.threshold);
+    const at: MetricRecord[] = [
+      { key: "train_loss", value: fit.loss, step },
+      { key: "train_accuracy", value: fit.correct / trainRows.n, step },
+      { key: "gradient_max", value: largest(gradient), step },
+    ];
+    if (validationRows.n > 0) {
+      const check = validationRows.score(w, params.threshold);
+      at.push(
+        { key: "val_loss", value: check.loss, step },
+        { key: "val_accuracy", value: check.correct / validationRows.n, step },
+      );
+    }
+    records.push(...at);
+    await hooks.onProgress?.({ step, iterations: params.iterations, records: at });
+  };
+
+  let weights: Float64Array = new Float64Array(columns.length + 1);
+  const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / (trainRows.n * columns.length)));
+  hooks.signal?.throwIfAborted();
+  await note(0, weights);
+  for (let step = 0; step < params.iterations; ) {
+    const nextNote = Math.min(params.iterations, step - (step % params.logEvery) + params.logEvery);
+    const steps = Math.min(nextNote - step, stepsPerCall);
+    weights = trainRows.descend(weights, bounds, { lr: params.lr, l2: params.l2, steps });
+    step += steps;
+    if (!weights.every(Number.isFinite)) {
+      throw new DivergenceError(
+        `Cannot go on as the weights left the finite numbers within ${step} iterations: lower the learning rate (now ${params.lr})`,
+      );
+    }
+    await hooks.pause?.();
+    hooks.signal?.throwIfAborted();
+    if (step === nextNote) await note(step, weights);
+  }
+
+  const model: Model = {
+    spec: {
+      format: MODEL_FORMAT,
+      label: dataset.label,
+      classes: dataset.classes,
+      threshold: params.threshold,
+      columns: features.map((name) => ({ name, as: "number" })),
+    },
+    featureNames: features,
+    mean,
+    std,
+    w: weights.slice(0, -1),
+    b: weights[columns.length]!,
+  };
+  const trainFit = trainRows.score(weights, params.threshold);
+  const trainMetrics = metricsOf(trainFit, pick(y, split.train), params.threshold);
+  const validationY = pick(y, split.validation);
+  const validationFit: Score =
+    validationRows.n > 0
+      ? validationRows.score(weights, params.threshold)
+      : {
+          logits: new Float64Array(0),
+          probabilities: new Float64Array(0),
+          loss: 0,
+          brier: 0,
+          correct: 0,
+        };
+  const validation = metricsOf(validationFit, validationY, params.threshold);
+  records.push(...finalRecords("train", trainMetrics, params.iterations));
+  records.push(...finalRecords("val", validation, params.iterations));
+  const gradientMax = largest(trainRows.gradient(weights, bounds, params.l2));
+  const converged = gradientMax <= CONVERGED_AT;
+  const modelBytes = encodeModel(model);
+  const digest = modelDigest(model);
+  return {
+    model,
+    modelBytes,
+    modelDigest: digest,
+    contentDigest: content,
+    params,
+    split,
+    records,
+    train: trainMetrics,
+    validation,
+    gradientMax,
+    converged,
+    profile: profileOf(core, {
+      features,
+      columns,
+      moments,
+      index: split.train,
+      logits: trainFit.logits,
+      labelCounts: countLabels(dataset, split.train),
+    }),
+    evaluation: {
+      schema: "raisin.evaluation/1",
+      metrics: validation,
+      curve: curveOf(validationFit.probabilities, validationY),
+      calibration: calibrationOf(validationFit.probabilities, validationY),
+    },
+    card: cardOf(core, {
+      dataset,
+      contentDigest: content,
+      coreDigest: source.digest,
+      model,
+      modelDigest: digest,
+      params,
+      moments,
+      train: trainMetrics,
+      validation,
+      trainLabels: countLabels(dataset, split.train),
+      validationLabels: countLabels(dataset, split.validation),
+      gradientMax,
+      converged,
+    }),
+  };
+}
+
+/** N4: the largest magnitude of a standardised training value, exact since rounding is monotone. */
+function boundOf({ min, max, mean, std }: Moments): number {
+  return Math.max(Math.abs((min - mean) / std), Math.abs((max - mean) / std));
+}
+
+function largest(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+function pick(y: Uint8Array, index: Uint32Array): Uint8Array {
+  return Uint8Array.from(index, (i) => y[i]!);
+}
+
+function countLabels(dataset: Dataset, index: Uint32Array): Record<string, number> {
+  const counts = [0, 0];
+  for (const i of index) counts[dataset.y[i]!]!++;
+  return Object.fromEntries(dataset.classes.map((name, k) => [name, counts[k]!]));
+}
+
+/** The figures that are made once, at the end. */
+function finalRecords(prefix: string, metrics: Metrics, step: number): MetricRecord[] {
+  const keys = [
+    "roc_auc",
+    "average_precision",
+    "brier",
+    "precision",
+    "recall",
+    "f1",
+    "mcc",
+  ] as const;
+  return keys.flatMap((key) => {
+    const value = metrics[key];
+    return value === null ? [] : [{ key: `${prefix}_${key}`, value, step }];
+  });
+}
