@@ -25,6 +25,6 @@ export function padded(n: u64): u64 {
 export function checkArray(p: usize, count: u64): i32 {
   if (count > COUNT_MAX) return TOO_LARGE;
   if ((p & 7) != 0) return MISALIGNED;
-  if (p == 0 || <u64>p + (count << 3) > <u64>memory.size() << 16) return OUT_OF_BOUNDS;
+  if (p == 0 || <u64>p + (count << 3) > (<u64>memory.size()) << 16) return OUT_OF_BOUNDS;
   return OK;
 }

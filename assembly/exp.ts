@@ -31,37 +31,26 @@ export function exp<V>(x: V): V {
   // tail + r + r²·(C2 + r·C3) + r⁴·(C4 + r·C5)
   const low = mul<V>(r2, add<V>(splat<V>(C2), mul<V>(r, splat<V>(C3))));
   const high = mul<V>(mul<V>(r2, r2), add<V>(splat<V>(C4), mul<V>(r, splat<V>(C5))));
-  const scale = powerOfTwo<V>(shifted);
-  const tail = powerTail<V>(shifted);
-  const t = add<V>(add<V>(add<V>(tail, r), low), high);
-  return add<V>(scale, mul<V>(scale, t));
+  if (isVector<V>()) {
+    const first = v128.load(entry(i64x2.extract_lane(shifted, 0)));
+    const second = v128.load(entry(i64x2.extract_lane(shifted, 1)));
+    const tail = v128.shuffle<i64>(first, second, 0, 2);
+    const head = v128.shuffle<i64>(first, second, 1, 3);
+    return scaled<V>(i64x2.add(head, i64x2.shl(shifted, 45)), tail, r, low, high);
+  } else {
+    const bits = reinterpret<i64>(shifted);
+    const head = load<i64>(entry(bits), 8);
+    return scaled<V>(reinterpret<f64>(head + (bits << 45)), load<f64>(entry(bits)), r, low, high);
+  }
 }
 
 /** The table entry of one lane: k's low seven bits choose it. */
-function entry(k: i64): usize {
-  return EXP_TABLE + ((<usize>k & 127) << 4);
+function entry(bits: i64): usize {
+  return EXP_TABLE + ((<usize>bits & 127) << 4);
 }
 
-/** 2^(k/128), rounded: the head of the entry with k's high bits added to the exponent. */
-function powerOfTwo<V>(shifted: V): V {
-  if (isVector<V>()) {
-    const a = v128.load(entry(i64x2.extract_lane(shifted, 0)));
-    const b = v128.load(entry(i64x2.extract_lane(shifted, 1)));
-    const heads = v128.shuffle<i64>(a, b, 1, 3);
-    return i64x2.add(heads, i64x2.shl(shifted, 45));
-  } else {
-    const k = reinterpret<i64>(shifted);
-    return reinterpret<f64>(load<i64>(entry(k), 8) + (k << 45));
-  }
-}
-
-/** What rounding 2^(k/128) lost, relative to it. */
-function powerTail<V>(shifted: V): V {
-  if (isVector<V>()) {
-    const a = v128.load(entry(i64x2.extract_lane(shifted, 0)));
-    const b = v128.load(entry(i64x2.extract_lane(shifted, 1)));
-    return v128.shuffle<i64>(a, b, 0, 2);
-  } else {
-    return load<f64>(entry(reinterpret<i64>(shifted)));
-  }
+/** scale · (1 + tail + r + low + high): the head with k's high bits in its exponent, times what is left. */
+function scaled<V>(scale: V, tail: V, r: V, low: V, high: V): V {
+  const t = add<V>(add<V>(add<V>(tail, r), low), high);
+  return add<V>(scale, mul<V>(scale, t));
 }

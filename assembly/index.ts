@@ -38,7 +38,7 @@ export function sigmoid(z: usize, n: u32, p: usize): i32 {
   const count = check.padded(n);
   const status = check.checkArray(z, count) || check.checkArray(p, count);
   if (status) return status;
-  const bytes = <usize>count << 3;
+  const bytes = (<usize>count) << 3;
   if (ASC_FEATURE_SIMD) {
     for (let at: usize = 0; at < bytes; at += 16) {
       store<v128>(p + at, sigmoidOf<v128>(load<v128>(z + at)));
@@ -62,7 +62,8 @@ export function range(x: usize, n: u32, out: usize): i32 {
 export function moments(x: usize, n: u32, least: f64, most: f64, out: usize): i32 {
   const status = check.checkArray(x, n) || check.checkArray(out, 2);
   if (status) return status;
-  if (n == 0) return check.OUT_OF_RANGE;
+  const width = most - least;
+  if (n == 0 || !isBound(width) || !isBound(width * width)) return check.OUT_OF_RANGE;
   column.moments(x, n, least, most, out);
   return check.OK;
 }
@@ -106,8 +107,7 @@ export function sum(v: usize, n: u32, bound: f64, out: usize): i32 {
 }
 
 export function score(p: usize, y: usize, n: u32, threshold: f64, out: usize): i32 {
-  const status =
-    check.checkArray(p, n) || check.checkArray(y, n) || check.checkArray(out, 3);
+  const status = check.checkArray(p, n) || check.checkArray(y, n) || check.checkArray(out, 3);
   if (status) return status;
   let correct: u32 = 0;
   for (let i: usize = 0; i < n; i++) {
@@ -120,7 +120,15 @@ export function score(p: usize, y: usize, n: u32, threshold: f64, out: usize): i
   return check.OK;
 }
 
-function checkProblem(X: usize, n: u32, d: u32, y: usize, w: usize, bounds: usize, work: usize): i32 {
+function checkProblem(
+  X: usize,
+  n: u32,
+  d: u32,
+  y: usize,
+  w: usize,
+  bounds: usize,
+  work: usize,
+): i32 {
   const status =
     check.checkArray(X, check.product(check.padded(n), d)) ||
     check.checkArray(y, check.padded(n)) ||

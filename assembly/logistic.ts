@@ -14,7 +14,7 @@ export const LOSS_BOUND: f64 = 27.7;
 export function sigmoid<V>(z: V): V {
   const clipped = greater<V>(lesser<V>(z, splat<V>(LOGIT_LIMIT)), splat<V>(-LOGIT_LIMIT));
   const one = splat<V>(1);
-  return div<V>(one, add<V>(one, exp<V>(neg<V>(clipped))));
+  return div<V>(one, add<V>(one, inline.always(exp<V>(neg<V>(clipped)))));
 }
 
 /** Cross-entropy of one row: -log p if y is 1, else -log(1 - p), with p clipped to [1e-12, 1 - 1e-12]. */

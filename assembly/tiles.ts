@@ -2,7 +2,7 @@
 //
 //   X [ceil(n/8), d, 8] f64: tile, feature, row within the tile. Rows that only fill up the last tile hold zeros.
 //   w [d + 1] f64, bias last     z [ceil(n/8)·8] f64
-import { add, laneCount, mul, splat, splatAt } from "./lane";
+import { add, mul, splatAt } from "./lane";
 
 /** Rows of a tile. */
 export const TILE_ROWS: usize = 8;
@@ -34,21 +34,33 @@ export function pack(x: usize, n: usize, mean: f64, std: f64, X: usize, d: usize
  * @param z [tiles · 8] f64, overwritten, also beyond row n
  */
 export function logits<V>(X: usize, n: usize, d: usize, w: usize, z: usize): void {
-  const vectorsPerTile = 8 / laneCount<V>();
-  const b = load<f64>(w + (d << 3));
+  const b = splatAt<V>(w + (d << 3));
+  const end = w + (d << 3);
+  const tileBytes = (d * TILE_ROWS) << 3;
   let tile = X;
   for (let t = tileCount(n); t > 0; t--) {
-    for (let v = 0; v < vectorsPerTile; v++) {
-      let x = tile + v * sizeof<V>();
-      let sum = splat<V>(b);
-      for (let j: usize = 0; j < d; j++) {
-        sum = add<V>(sum, mul<V>(splatAt<V>(w + (j << 3)), load<V>(x)));
+    // Four vectors at a time: their additions do not wait for each other.
+    for (let first: usize = 0; first < TILE_ROWS << 3; first += 4 * sizeof<V>()) {
+      let x = tile + first;
+      let z0 = b;
+      let z1 = b;
+      let z2 = b;
+      let z3 = b;
+      for (let weight = w; weight < end; weight += 8) {
+        const wj = splatAt<V>(weight);
+        z0 = add<V>(z0, mul<V>(wj, load<V>(x)));
+        z1 = add<V>(z1, mul<V>(wj, load<V>(x, sizeof<V>())));
+        z2 = add<V>(z2, mul<V>(wj, load<V>(x, 2 * sizeof<V>())));
+        z3 = add<V>(z3, mul<V>(wj, load<V>(x, 3 * sizeof<V>())));
         x += TILE_ROWS << 3;
       }
-      store<V>(z, sum);
-      z += sizeof<V>();
+      store<V>(z, z0);
+      store<V>(z, z1, sizeof<V>());
+      store<V>(z, z2, 2 * sizeof<V>());
+      store<V>(z, z3, 3 * sizeof<V>());
+      z += 4 * sizeof<V>();
     }
-    tile += (d * TILE_ROWS) << 3;
+    tile += tileBytes;
   }
 }
 

@@ -227,6 +227,9 @@ function assertName(name: unknown, what: string, action: Action): asserts name i
   if (typeof name !== "string") {
     throw failure(action, `${what} must be text: it is ${shown(name)}`);
   }
+  if (/\p{Surrogate}/u.test(name)) {
+    throw failure(action, `${what} must be Unicode: ${shown(name)} has a lone surrogate`);
+  }
   // A code point has at most two units, so most names need no counting.
   if (name.length > MAX_NAME_LENGTH && Array.from(name).length > MAX_NAME_LENGTH) {
     throw failure(

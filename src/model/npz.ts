@@ -3,8 +3,8 @@
 // Design:
 // - fflate zips. Every check is here, and it is made on the central directory before anything is
 //   inflated, so that what a file costs is known before it is paid.
-// - What NumPy writes is read: savez and savez_compressed of every version, npy 1.0 to 3.0. What it
-//   never writes (gaps, comments, foreign extra fields, other orders) is refused, not interpreted.
+// - What NumPy writes is read: savez and savez_compressed (tested with 2.4.6), npy 1.0 to 3.0. What
+//   it never writes (gaps, comments, foreign extra fields, other orders) is refused.
 // - Dates, permissions and "made by" change no value, so a reader ignores them.
 import { type Zippable, zipSync } from "fflate";
 
@@ -75,10 +75,6 @@ function unwritable(what: string): ModelFormatError {
 
 function toView(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function toAscii(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }
 
 /** A shape as NumPy prints it. */
@@ -323,7 +319,7 @@ function localSizes(view: DataView, memberAt: number, extraAt: number, extraByte
 }
 
 function toKey(name: Uint8Array): string {
-  const text = toAscii(name.subarray(0, 80));
+  const text = toText(name.subarray(0, 80));
   const key = text.slice(0, -SUFFIX.length);
   if (name.length > 80 || !text.endsWith(SUFFIX) || !KEY.test(key)) {
     throw unreadable(`members must be named like w.npy: one is named ${JSON.stringify(text)}`);
@@ -428,7 +424,7 @@ function createPrefixCode(): PrefixCode {
   return { counts: new Uint16Array(16), symbols: new Uint16Array(288) };
 }
 
-/** Makes the canonical code of lengths[from .. to - 1] (RFC 1951, 3.2.2); false if there is none. */
+/** Makes the canonical code of lengths[from .. to - 1] (RFC 1951, 3.2.2); false if none exists. */
 function fillPrefixCode(code: PrefixCode, lengths: Uint8Array, from: number, to: number): boolean {
   const { counts, symbols } = code;
   counts.fill(0);
@@ -680,7 +676,7 @@ function readHeader(key: string, bytes: Uint8Array): { text: string; valuesAt: n
   if (valuesAt % 16 !== 0 && (10 + textBytes) % 16 !== 0) {
     throw unreadable(`"${key}" has a header that is not padded to a multiple of 16 bytes`);
   }
-  const text = toAscii(bytes.subarray(textAt, valuesAt));
+  const text = toText(bytes.subarray(textAt, valuesAt));
   if (!/^[ -~]*\n$/.test(text)) {
     throw unreadable(`"${key}" must have a header of ASCII text with a newline at its end`);
   }
@@ -779,21 +775,32 @@ export function toStrings(npy: Npy): string[] {
   return texts;
 }
 
+// A call takes only so many arguments, so long texts are made in pieces.
+const UNITS = new Uint16Array(4096);
+
 function readText(key: string, view: DataView, from: number, to: number): string {
-  // Parts, since a call takes only so many arguments.
-  const parts: string[] = [];
-  let points: number[] = [];
+  let text = "";
+  let count = 0;
   for (let at = from; at < to; at += 4) {
     const point = view.getUint32(at, true);
     if (point > 0x10ffff || isSurrogate(point)) {
       throw unreadable(`"${key}" holds ${point}, which is no Unicode code point`);
     }
-    points.push(point);
-    if (points.length === 4096) {
-      parts.push(String.fromCodePoint(...points));
-      points = [];
+    if (point > 0xffff) {
+      UNITS[count++] = 0xd7c0 + (point >> 10);
+      UNITS[count++] = 0xdc00 | (point & 0x3ff);
+    } else {
+      UNITS[count++] = point;
+    }
+    if (count >= UNITS.length - 1) {
+      text += toText(UNITS.subarray(0, count));
+      count = 0;
     }
   }
-  parts.push(String.fromCodePoint(...points));
-  return parts.join("");
+  return text + toText(UNITS.subarray(0, count));
+}
+
+function toText(units: Uint8Array | Uint16Array): string {
+  // A typed array will do for the list of arguments, though the type of apply() asks for an array.
+  return String.fromCharCode.apply(null, units as unknown as number[]);
 }

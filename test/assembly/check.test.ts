@@ -1,0 +1,197 @@
+// Is every bad pointer and count refused with its status, and nothing written then?
+import { describe, expect, it } from "vitest";
+import {
+  Arena,
+  BUILDS,
+  type CoreExports,
+  instantiate,
+  MISALIGNED,
+  OK,
+  OUT_OF_BOUNDS,
+  OUT_OF_RANGE,
+  padded,
+  readBuild,
+  TOO_LARGE,
+  WORK_PER_FEATURE,
+} from "../support/core-exports.ts";
+
+type Name = Exclude<keyof CoreExports, "memory" | "abi" | "heapBase">;
+type Argument =
+  | { kind: "array"; count: number; value?: number }
+  | { kind: "rows" | "features"; value: number }
+  | { kind: "number"; value: number };
+
+const N = 9;
+const D = 3;
+const ROWS = padded(N);
+
+function array(count: number, value = 1): Argument {
+  return { kind: "array", count, value };
+}
+const rows: Argument = { kind: "rows", value: N };
+const features: Argument = { kind: "features", value: D };
+function number(value: number): Argument {
+  return { kind: "number", value };
+}
+
+const problem: Argument[] = [
+  array(ROWS * D),
+  rows,
+  features,
+  array(ROWS),
+  array(D + 1),
+  array(D + 1),
+  array(WORK_PER_FEATURE * (D + 1)),
+];
+
+/** Every export that takes pointers, with arguments that are right. */
+const CALLS: Record<Name, Argument[]> = {
+  exp: [array(N), rows, array(N)],
+  log: [array(N), rows, array(N)],
+  sigmoid: [array(ROWS), rows, array(ROWS)],
+  range: [array(N), rows, array(2)],
+  moments: [array(N), rows, number(0), number(1), array(2)],
+  pack: [array(N), rows, number(0), number(1), array(ROWS * D), features, number(1)],
+  logits: [array(ROWS * D), rows, features, array(D + 1), array(ROWS)],
+  contributions: [array(ROWS * D), rows, features, array(D + 1), array(N * D)],
+  sum: [array(N), rows, number(1), array(1)],
+  score: [array(N), array(N), rows, number(0.5), array(3)],
+  gradient: [...problem, number(0.1), array(D + 1)],
+  descend: [...problem, number(0.1), number(0.1), number(2)],
+};
+const NAMES = Object.keys(CALLS) as Name[];
+
+const UINT_MAX = 2 ** 32 - 1;
+
+describe.each(BUILDS)("build/%s.wasm", (build) => {
+  const exports = instantiate(readBuild(build));
+  const end = exports.memory.buffer.byteLength;
+
+  function layOut(name: Name): number[] {
+    const arena = new Arena(exports);
+    return CALLS[name].map((argument) =>
+      argument.kind === "array"
+        ? arena.input(new Float64Array(argument.count).fill(argument.value ?? 0))
+        : argument.value,
+    );
+  }
+
+  function call(name: Name, values: number[]): number {
+    const kernel: (...values: number[]) => number = exports[name];
+    return kernel(...values);
+  }
+
+  /** Calls with some arguments changed; expects the status, and the memory as it was. */
+  function refuses(name: Name, changes: Record<number, number>, status: number): void {
+    const values = layOut(name).map((value, place) => changes[place] ?? value);
+    const before = Buffer.from(exports.memory.buffer.slice(0));
+    expect(call(name, values), `${name}(${values})`).toBe(status);
+    expect(before.equals(Buffer.from(exports.memory.buffer)), `${name} wrote something`).toBe(true);
+  }
+
+  it.each(NAMES)("%s() takes what is right, up to the last byte of the memory", (name) => {
+    expect(call(name, layOut(name))).toBe(OK);
+    CALLS[name].forEach((argument, place) => {
+      if (argument.kind !== "array") return;
+      const values = layOut(name);
+      values[place] = end - argument.count * 8;
+      new Float64Array(exports.memory.buffer, values[place], argument.count).fill(1);
+      expect(call(name, values), `${name}, argument ${place}`).toBe(OK);
+      refuses(name, { [place]: end - argument.count * 8 + 8 }, OUT_OF_BOUNDS);
+    });
+  });
+
+  it.each(NAMES)("%s() refuses every bad pointer", (name) => {
+    CALLS[name].forEach((argument, place) => {
+      if (argument.kind !== "array") return;
+      refuses(name, { [place]: 0 }, OUT_OF_BOUNDS);
+      refuses(name, { [place]: -8 }, OUT_OF_BOUNDS);
+      for (const pages of [1, 2, 65535]) {
+        refuses(name, { [place]: end + 65536 * (pages - 1) }, OUT_OF_BOUNDS);
+      }
+      for (const pointer of [1, 4, 12, -4, end + 4])
+        refuses(name, { [place]: pointer }, MISALIGNED);
+    });
+  });
+
+  it.each(NAMES)("%s() refuses counts that no memory holds", (name) => {
+    const places = CALLS[name].flatMap(({ kind }, place) =>
+      kind === "rows" || kind === "features" ? [place] : [],
+    );
+    for (const place of places) {
+      for (const count of [UINT_MAX, 2 ** 31, 2 ** 29 + 1]) {
+        refuses(name, { [place]: count }, TOO_LARGE);
+      }
+    }
+    const all = Object.fromEntries(places.map((place) => [place, UINT_MAX]));
+    refuses(name, all, TOO_LARGE);
+    // 2^16 · 2^16 is 0 in 32 bits.
+    if (places.length === 2) {
+      refuses(
+        name,
+        Object.fromEntries(places.map((place) => [place, 2 ** 16])),
+        name === "pack" ? OUT_OF_BOUNDS : TOO_LARGE,
+      );
+    }
+  });
+
+  it.each(NAMES)("%s() refuses counts that only this memory does not hold", (name) => {
+    CALLS[name].forEach(({ kind }, place) => {
+      if (kind === "rows") refuses(name, { [place]: end / 8 }, OUT_OF_BOUNDS);
+    });
+  });
+
+  it("no rows are refused where a mean is asked for, and are nothing elsewhere", () => {
+    for (const name of NAMES) {
+      const place = CALLS[name].findIndex(({ kind }) => kind === "rows");
+      if (["range", "moments", "gradient", "descend"].includes(name)) {
+        refuses(name, { [place]: 0 }, OUT_OF_RANGE);
+      } else {
+        const values = layOut(name);
+        values[place] = 0;
+        expect(call(name, values), name).toBe(OK);
+      }
+    }
+  });
+
+  it("pack() refuses a column that is none of the features", () => {
+    for (const j of [D, D + 1, UINT_MAX]) refuses("pack", { 6: j }, OUT_OF_RANGE);
+    refuses("pack", { 5: 0, 6: 0 }, OUT_OF_RANGE);
+  });
+
+  const BAD_BOUNDS = [
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    -1,
+    -(2 ** -50),
+    5e-324,
+    2 ** -901,
+    2 ** 1001,
+    Number.MAX_VALUE,
+  ];
+
+  it("sum() refuses bounds that leave normal numbers", () => {
+    for (const bound of BAD_BOUNDS) refuses("sum", { 2: bound }, OUT_OF_RANGE);
+  });
+
+  it.each(["gradient", "descend"] as const)("%s() refuses such a bound of any feature", (name) => {
+    for (const bound of BAD_BOUNDS) {
+      for (let j = 0; j <= D; j++) {
+        const values = layOut(name);
+        new Float64Array(exports.memory.buffer, values[5])[j] = bound;
+        const before = Buffer.from(exports.memory.buffer.slice(0));
+        expect(call(name, values), `bound ${bound} at ${j}`).toBe(OUT_OF_RANGE);
+        expect(before.equals(Buffer.from(exports.memory.buffer))).toBe(true);
+      }
+    }
+  });
+
+  it("grown memory is memory", () => {
+    const grown = instantiate(readBuild(build));
+    const beyond = grown.memory.buffer.byteLength;
+    expect(grown.exp(grown.heapBase(), 1, beyond)).toBe(OUT_OF_BOUNDS);
+    grown.memory.grow(1);
+    expect(grown.exp(grown.heapBase(), 1, beyond)).toBe(OK);
+    expect(new Float64Array(grown.memory.buffer, beyond, 1)[0]).toBe(1);
+  });
+});

@@ -1,0 +1,240 @@
+// Would the contract notice a wrong core? Cores are broken on purpose, and each must be reported.
+
+import { readFileSync } from "node:fs";
+import asc from "assemblyscript/asc";
+import { describe, expect, it } from "vitest";
+import {
+  Arena,
+  type CoreExports,
+  instantiate,
+  openCore,
+  padded,
+  readBuild,
+} from "../support/core-exports.ts";
+import { step } from "./bits.ts";
+import { createCases, differences, resultsOf } from "./cases.ts";
+import { SEED } from "./core.contract.ts";
+import { reference } from "./reference.ts";
+
+const cases = createCases(SEED);
+const expected = resultsOf(reference, cases);
+
+/** The kernels that the contract finds wrong. */
+function findWrong(exports: CoreExports): string[] {
+  const lines = differences(cases, resultsOf(openCore(exports), cases), expected);
+  return [...new Set(lines.map((line) => line.slice(0, line.indexOf("("))))].sort();
+}
+
+interface Edit {
+  file: string;
+  from: string;
+  to: string;
+}
+
+/** The scalar core, from sources of which one place is another. */
+async function compile(edit?: Edit): Promise<CoreExports> {
+  let wasm: Uint8Array<ArrayBuffer> | undefined;
+  let isEdited = edit === undefined;
+  const { error, stderr } = await asc.main(
+    "assembly/index.ts --config none --runtime stub --use abort= -O1 --outFile core.wasm".split(
+      " ",
+    ),
+    {
+      readFile(name) {
+        const url = new URL(`../../${name}`, import.meta.url);
+        if (!name.startsWith("assembly/")) return null;
+        const text = readFileSync(url, "utf8");
+        if (name !== `assembly/${edit?.file}` || !edit) return text;
+        isEdited = text.includes(edit.from);
+        return text.replace(edit.from, edit.to);
+      },
+      writeFile(_, contents) {
+        wasm = new Uint8Array(contents as Uint8Array);
+      },
+      listFiles: () => [],
+    },
+  );
+  if (error || !wasm) throw new Error(`${error?.message}\n${stderr.toString()}`);
+  if (!isEdited) throw new Error(`Not in assembly/${edit?.file} any more: ${edit?.from}`);
+  return instantiate(wasm);
+}
+
+describe("the contract", () => {
+  it("finds nothing wrong with the sources as they are", async () => {
+    expect(findWrong(await compile())).toEqual([]);
+  });
+
+  it.each<Edit & { wrong: string[] }>([
+    {
+      file: "sums.ts",
+      from: "TERMS_PER_FLUSH: i32 = 256",
+      to: "TERMS_PER_FLUSH: i32 = 1024",
+      wrong: ["sum"],
+    },
+    {
+      file: "sums.ts",
+      from: "QUANTUM_BITS: i64 = 42",
+      to: "QUANTUM_BITS: i64 = 41",
+      wrong: ["gradient", "sum"],
+    },
+    {
+      file: "sums.ts",
+      from: "floor : floor + 1",
+      to: "floor + 1 : floor + 1",
+      wrong: ["gradient", "sum"],
+    },
+    { file: "sums.ts", from: "high + (low >> 32)", to: "high", wrong: ["gradient", "sum"] },
+    {
+      file: "lane.ts",
+      from: "reinterpret<u64>(value) | 1",
+      to: "reinterpret<u64>(value) | 0",
+      wrong: ["sum"],
+    },
+    { file: "lane.ts", from: "count >= 1 ? a : 0", to: "a", wrong: ["gradient"] },
+    {
+      file: "logistic.ts",
+      from: "LOGIT_LIMIT: f64 = 35",
+      to: "LOGIT_LIMIT: f64 = 36",
+      wrong: ["sigmoid"],
+    },
+    { file: "logistic.ts", from: "_MIN: f64 = 1e-12", to: "_MIN: f64 = 1e-11", wrong: ["score"] },
+    {
+      file: "log.ts",
+      from: "L7: f64 = 0.14798198605116586",
+      to: "L7: f64 = 0.1479",
+      wrong: ["log"],
+    },
+    { file: "exp-table.ts", from: "0x3feff63da9fb3335", to: "0x3feff63da9fb3334", wrong: ["exp"] },
+    {
+      file: "moments.ts",
+      from: "const c = least / 2 + most / 2",
+      to: "const c = least",
+      wrong: ["moments"],
+    },
+    { file: "moments.ts", from: "value > most", to: "value > most && i > 1", wrong: ["range"] },
+    { file: "tiles.ts", from: "- mean) / std", to: "- mean) * (1 / std)", wrong: ["standardise"] },
+    {
+      file: "tiles.ts",
+      from: "const b = splatAt<V>(w + (d << 3));",
+      to: "const b = splatAt<V>(w);",
+      wrong: ["logits"],
+    },
+    { file: "index.ts", from: ">= threshold", to: "> 0.5", wrong: ["score"] },
+  ])("reports $file with $to", async ({ wrong, ...edit }) => {
+    expect(findWrong(await compile(edit))).toEqual(expect.arrayContaining(wrong));
+  });
+
+  it.each(["core", "core.scalar", "core.debug"] as const)(
+    "reports one flipped bit of a coefficient of exp in build/%s.wasm",
+    (build) => {
+      const bytes = readBuild(build);
+      const C3 = new DataView(new ArrayBuffer(8));
+      C3.setFloat64(0, 0.16666666666665886, true);
+      const pattern = Buffer.from(C3.buffer);
+      let flipped = 0;
+      for (let at = 0; ; flipped++) {
+        at = Buffer.from(bytes.buffer).indexOf(pattern, at);
+        if (at < 0) break;
+        bytes[at + 4]! ^= 1; // 2^-20 of the coefficient; its last bits are below what exp rounds
+      }
+      expect(flipped).toBeGreaterThan(0);
+      expect(findWrong(instantiate(bytes))).toEqual(
+        expect.arrayContaining(["descend", "exp", "gradient", "sigmoid"]),
+      );
+    },
+  );
+
+  it("reports one lane that is off by one ulp", () => {
+    const exports = instantiate(readBuild("core"));
+    const broken: CoreExports = {
+      ...exports,
+      logits(X, n, d, w, z) {
+        const status = exports.logits(X, n, d, w, z);
+        const values = new Float64Array(exports.memory.buffer, z, padded(n));
+        if (n === 17) values[16] = step(values[16]!, 1);
+        return status;
+      },
+    };
+    expect(findWrong(broken)).toEqual(["logits"]);
+  });
+
+  it("reports -0 in the place of +0", () => {
+    const exports = instantiate(readBuild("core"));
+    const broken: CoreExports = {
+      ...exports,
+      sum(v, n, bound, out) {
+        const status = exports.sum(v, n, bound, out);
+        const [value] = new Float64Array(exports.memory.buffer, out, 1);
+        if (value === 0) new Float64Array(exports.memory.buffer, out, 1)[0] = -0;
+        return status;
+      },
+    };
+    expect(findWrong(broken)).toEqual(["sum"]);
+  });
+
+  it("reports kernels that refuse, write past an end or spoil an input", () => {
+    const exports = instantiate(readBuild("core"));
+    const touch = (pointer: number) => {
+      new Uint8Array(exports.memory.buffer)[pointer]! ^= 1;
+    };
+    const broken: CoreExports = {
+      ...exports,
+      range: () => 1,
+      exp(x, n, out) {
+        const status = exports.exp(x, n, out);
+        touch(out + 8 * n);
+        return status;
+      },
+      log(x, n, out) {
+        const status = exports.log(x, n, out);
+        touch(x);
+        return status;
+      },
+      contributions(X, n, d, w, c) {
+        const status = exports.contributions(X, n, d, w, c);
+        touch(c - 1);
+        return status;
+      },
+    };
+    expect(findWrong(broken)).toEqual(["contributions", "exp", "log", "moments", "range"]);
+  });
+});
+
+describe("what the contract runs on", () => {
+  it("is finite and has variance", () => {
+    const constant: string[] = [];
+    cases.forEach(({ kernel, name }, index) => {
+      const result = expected[index];
+      if (typeof result === "string" || !result) throw new Error(`${kernel}(), ${name}: ${result}`);
+      expect(result.every(Number.isFinite), `${kernel}(), ${name}`).toBe(true);
+      if (result.length > 8 && new Set(result).size < result.length / 2) {
+        constant.push(`${kernel}(), ${name}`);
+      }
+    });
+    // Without features every logit is the bias.
+    const isMeant = (line: string) => line.startsWith("logits(), ") && line.endsWith(", d = 0");
+    expect(constant.filter((line) => !isMeant(line))).toEqual([]);
+    expect(cases.length).toBeGreaterThan(1000);
+  });
+
+  it("is the same for the same seed only", () => {
+    const again = resultsOf(reference, createCases(SEED));
+    expect(differences(cases, again, expected)).toEqual([]);
+    const others = createCases(SEED + 1);
+    expect(differences(others, resultsOf(reference, others), expected).length).toBeGreaterThan(900);
+  });
+});
+
+describe("the arena", () => {
+  it("notices each guard byte and each input", () => {
+    const exports = instantiate(readBuild("core"));
+    const values = Float64Array.of(1, 2, 3);
+    for (const offset of [-24, -1, 0, 23, 24, 47]) {
+      const arena = new Arena(exports);
+      const pointer = arena.input(values);
+      arena.verify();
+      new Uint8Array(exports.memory.buffer)[pointer + offset]! ^= 1;
+      expect(() => arena.verify(), `byte ${offset}`).toThrow();
+    }
+  });
+});
