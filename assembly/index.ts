@@ -5,6 +5,7 @@ import { exp as expOf } from "./exp";
 import { log as logOf } from "./log";
 import { LOSS_BOUND, sigmoid as sigmoidOf } from "./logistic";
 import * as column from "./moments";
+import { messageLanes, SCHEDULE_BYTES, sha256 as sha256Of } from "./sha256";
 import { isBound, sumOf, TERM_LOSS, TERM_SQUARE, TERM_VALUE } from "./sums";
 import * as tiles from "./tiles";
 
@@ -177,5 +178,24 @@ export function descend(
   if (status) return status;
   if (ASC_FEATURE_SIMD) descent.descend<v128>(X, n, d, y, w, bounds, work, lr, l2, steps);
   else descent.descend<f64>(X, n, d, y, w, bounds, work, lr, l2, steps);
+  return check.OK;
+}
+
+export function sha256(blocks: usize, count: u32, n: u32, work: usize, digests: usize): i32 {
+  const messages = (<u64>n + 3) & ~3;
+  const status =
+    check.checkArray(blocks, check.product(messages, (<u64>count) << 3)) ||
+    check.checkArray(work, SCHEDULE_BYTES >> 3) ||
+    check.checkArray(digests, messages << 2);
+  if (status) return status;
+  if (ASC_FEATURE_SIMD) {
+    for (let i: usize = 0; i < n; i += messageLanes<v128>()) {
+      sha256Of<v128>(blocks + i * count * 64, count, work, digests + i * 32);
+    }
+  } else {
+    for (let i: usize = 0; i < n; i++) {
+      sha256Of<u32>(blocks + i * count * 64, count, work, digests + i * 32);
+    }
+  }
   return check.OK;
 }

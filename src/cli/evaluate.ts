@@ -10,7 +10,7 @@ import { recordEvaluation } from "../recording/record.ts";
 import { figure, plain, table as tableOf } from "./charts.ts";
 import { EXIT } from "./exit.ts";
 import { chooseModel, type ModelFlags } from "./model-source.ts";
-import type { OutputFlags } from "./options.ts";
+import { checkNames, type OutputFlags } from "./options.ts";
 
 export interface EvaluateFlags extends ModelFlags, OutputFlags {
   readonly data: string;
@@ -18,6 +18,7 @@ export interface EvaluateFlags extends ModelFlags, OutputFlags {
 }
 
 export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Promise<number> {
+  checkNames(flags);
   const environment = readEnvironment();
   const { model, origin, run, name } = chooseModel(flags);
   const { label, classes, threshold } = model.spec;

@@ -1,6 +1,5 @@
 // How a command ends: exit codes, and errors told in one place.
 import { ValueRangeError } from "../core/core.ts";
-import { CsvError } from "../data/csv-error.ts";
 import { DataError } from "../data/dataset.ts";
 
 export const EXIT = {
@@ -30,33 +29,4 @@ export function exitCodeOf(error: unknown): number {
 /** Quotes a word for a POSIX shell where it needs it. */
 export function shellWord(word: string): string {
   return /^[A-Za-z0-9_./,:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/**
- * The same command with what would make a file readable.
- *
- * @param flags the flags that were given, as words
- * @returns undefined when nothing would
- */
-export function commandThatWorks(
-  command: string,
-  flags: Readonly<Record<string, readonly string[] | string | undefined>>,
-  error: unknown,
-): string | undefined {
-  if (!(error instanceof CsvError)) return undefined;
-  const { drop, label } = error.fix;
-  if (!drop && !label) return undefined;
-  const fixed: Record<string, readonly string[] | string | undefined> = { ...flags };
-  if (label) fixed.label = label;
-  if (drop) {
-    const features = fixed.features as readonly string[] | undefined;
-    if (features) fixed.features = features.filter((name) => !drop.includes(name));
-    else fixed.drop = [...((fixed.drop as readonly string[] | undefined) ?? []), ...drop];
-  }
-  const words = Object.entries(fixed).flatMap(([flag, value]) =>
-    value === undefined
-      ? []
-      : [`--${flag}`, shellWord(typeof value === "string" ? value : value.join(","))],
-  );
-  return ["raisin", command, ...words].join(" ");
 }

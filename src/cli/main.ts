@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 // The command `raisin`: flags become calls, errors become exit codes.
 import { Command, CommanderError, Option } from "commander";
-import { RAISIN_URL } from "../data/raisins.ts";
-import { packageVersion } from "../recording/environment.ts";
+import { RAISIN_URL } from "../data/bundled.ts";
+import { packageVersion } from "../recording/version.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
-import { namesFlag, numberFlag } from "./options.ts";
+import { namesFlag, numberFlag, typedWords } from "./options.ts";
 
 const interruption = new AbortController();
 let exitCode: number = EXIT.ok;
@@ -98,7 +98,12 @@ Examples:
   raisin train --iterations 20000 --lr 0.5
   raisin train --data churn.csv --label churn --drop customer_id --json`,
     )
-    .action((flags) => run(async (signal) => (await import("./train.ts")).runTrain(flags, signal)));
+    .action((flags, command: Command) =>
+      run(async (signal) => {
+        const rest = typedWords(command, ["data", "label", "positive", "features", "drop"]);
+        return (await import("./train.ts")).runTrain(flags, signal, rest);
+      }),
+    );
 
   program
     .command("predict")
@@ -163,7 +168,8 @@ async function main(): Promise<number> {
   // A reader that went away, such as `head`, is no failure of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(exitCode);
-    throw error;
+    process.stderr.write(`error: Cannot write to standard output: ${error.code}\n`);
+    process.exit(EXIT.failure);
   });
   try {
     await createProgram().parseAsync();

@@ -1,6 +1,8 @@
 // Flags shared by commands, and how their texts become values.
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { isName } from "../miniflow/registry.ts";
 import { PARAM_RULES, type TrainingParams } from "../training/params.ts";
+import { UsageError } from "./exit.ts";
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
@@ -14,13 +16,54 @@ export function numberFlag(parameter: keyof TrainingParams): (text: string) => n
   };
 }
 
-/** Names between commas. */
-export function namesFlag(text: string): string[] {
-  const names = text.split(",");
-  if (names.some((name) => name === "")) {
-    throw new InvalidArgumentError("It must be column names with commas between them.");
+/** A name as in a line of CSV: within quotes, or up to the next comma. */
+const NAME = /(?:"((?:[^"]|"")+)"|([^",][^,]*))(,|$)/y;
+
+/** Names between commas, quoted as in CSV where they hold one. A flag given twice adds to itself. */
+export function namesFlag(text: string, before: readonly string[] = []): string[] {
+  const names = [...before];
+  let mark = ",";
+  for (let at = 0; mark === ","; at = NAME.lastIndex) {
+    NAME.lastIndex = at;
+    const found = NAME.exec(text);
+    if (found === null) {
+      throw new InvalidArgumentError(
+        "It must be column names with commas between them; a name with a comma stands in quotes: '\"a,b\",c'.",
+      );
+    }
+    names.push(found[1]?.replaceAll('""', '"') ?? found[2]!);
+    mark = found[3]!;
   }
   return names;
+}
+
+/** The text that `namesFlag` reads as these names. */
+export function namesText(names: readonly string[]): string {
+  return names
+    .map((name) => (/[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name))
+    .join(",");
+}
+
+/** The flags that were typed, as the words of a command line, but for some. */
+export function typedWords(command: Command, except: readonly string[]): string[] {
+  return command.options.flatMap((option) => {
+    const name = option.attributeName();
+    const value: unknown = command.getOptionValue(name);
+    const isTyped = command.getOptionValueSource(name) === "cli";
+    if (!isTyped || except.includes(name) || option.negate !== (value === false)) return [];
+    return typeof value === "boolean" ? [option.long!] : [option.long!, String(value)];
+  });
+}
+
+/** @throws UsageError for a name of an experiment or a model that cannot be one */
+export function checkNames(flags: { readonly experiment?: string; readonly model?: string }): void {
+  for (const name of [flags.experiment, flags.model]) {
+    if (name !== undefined && !isName(name)) {
+      throw new UsageError(
+        "Names of experiments and models must have 1 to 250 characters, none of them a control character, and no blank at either end",
+      );
+    }
+  }
 }
 
 export interface OutputFlags {

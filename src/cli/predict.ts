@@ -1,7 +1,7 @@
 // raisin predict: the input's columns, and behind them what the model says of each row.
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
 import { CsvError } from "../data/csv-error.ts";
@@ -11,6 +11,7 @@ import type { Model } from "../model/model.ts";
 import { type Predictions, predictColumns } from "../model/predict.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { chooseModel, type ModelFlags } from "./model-source.ts";
+import { type OutFile, outFile } from "./out-file.ts";
 
 export interface PredictFlags extends ModelFlags {
   readonly data: string;
@@ -22,6 +23,7 @@ export interface PredictFlags extends ModelFlags {
 
 export async function runPredict(flags: PredictFlags, signal: AbortSignal): Promise<number> {
   const { model, origin } = chooseModel(flags);
+  const out = flags.out === undefined ? undefined : outFile(flags.out);
   // The numbers are read and checked first, all of them, so that a bad row is told before anything is written.
   const features = model.featureNames;
   const table = await readTable(flags.data, { label: null, features }, signal).catch(
@@ -43,7 +45,7 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
   const said = predictColumns(new Core(loadCore()), model, columns, {
     explain: flags.explain === true,
   });
-  const sink = flags.out === undefined ? standardOutput() : wholeFile(flags.out);
+  const sink = out === undefined ? standardOutput() : fileSink(out);
   try {
     await sink.write(formatRecord([...table.header, ...added]));
     const reader = new TextReader();
@@ -98,11 +100,12 @@ function standardOutput(): Sink {
   };
 }
 
-/** A file that appears when it is whole. */
-function wholeFile(path: string): Sink {
-  const target = resolve(path);
-  const temporary = join(dirname(target), `.raisin.${randomBytes(6).toString("hex")}.tmp`);
-  const file = openSync(temporary, "wx", 0o644);
+/** A file that appears when it is whole; or a device or pipe, which gets what there is. */
+function fileSink({ path, isReplaceable }: OutFile): Sink {
+  const temporary = isReplaceable
+    ? join(dirname(path), `.raisin.${randomBytes(6).toString("hex")}.tmp`)
+    : undefined;
+  const file = openSync(temporary ?? path, temporary === undefined ? "w" : "wx", 0o644);
   let isOpen = true;
   const close = () => {
     if (isOpen) closeSync(file);
@@ -114,13 +117,13 @@ function wholeFile(path: string): Sink {
       for (let from = 0; from < bytes.length; ) from += writeSync(file, bytes, from);
     },
     commit() {
-      fsyncSync(file);
+      if (temporary !== undefined) fsyncSync(file);
       close();
-      renameSync(temporary, target);
+      if (temporary !== undefined) renameSync(temporary, path);
     },
     abandon() {
       close();
-      rmSync(temporary, { force: true });
+      if (temporary !== undefined) rmSync(temporary, { force: true });
     },
   };
 }

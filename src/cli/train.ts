@@ -1,16 +1,18 @@
 // raisin train: reads a table, trains, records the run, and says what came out.
+import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadCore } from "../core/node.ts";
+import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/bundled.ts";
 import { type FileDataset, readCsv } from "../data/files.ts";
-import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/raisins.ts";
-import { isName } from "../miniflow/registry.ts";
 import { writeWholeFile } from "../miniflow/store.ts";
 import { readEnvironment } from "../recording/environment.ts";
 import type { PromotionMetric } from "../recording/promote.ts";
 import { type RecordedTraining, recordTraining, summaryOf } from "../recording/record.ts";
 import type { TrainingParams } from "../training/params.ts";
-import { commandThatWorks, DataCommandError, EXIT, UsageError } from "./exit.ts";
-import type { OutputFlags } from "./options.ts";
+import { type ColumnFlags, columnsThatWork } from "./column-flags.ts";
+import { DataCommandError, EXIT, shellWord } from "./exit.ts";
+import { checkNames, namesText, type OutputFlags } from "./options.ts";
+import { outFile } from "./out-file.ts";
 import { createMeter } from "./progress.ts";
 import { summaryLines } from "./summary.ts";
 
@@ -28,16 +30,16 @@ export interface TrainFlags extends TrainingParams, OutputFlags {
   readonly promote: boolean;
 }
 
-export async function runTrain(flags: TrainFlags, signal: AbortSignal): Promise<number> {
-  for (const name of [flags.experiment, flags.model]) {
-    if (name !== undefined && !isName(name)) {
-      throw new UsageError(
-        "Names of experiments and models must have 1 to 250 characters, none of them a control character, and no blank at either end",
-      );
-    }
-  }
+/** @param rest the words that were typed besides those that choose data and columns */
+export async function runTrain(
+  flags: TrainFlags,
+  signal: AbortSignal,
+  rest: readonly string[],
+): Promise<number> {
+  checkNames(flags);
+  const out = outFile(flags.out);
   const environment = readEnvironment();
-  const dataset = await readDataset(flags, signal);
+  const dataset = await readDataset(flags, signal, rest);
   for (const warning of flags.quiet ? [] : dataset.warnings)
     process.stderr.write(`warning: ${warning}\n`);
   const isRaisins =
@@ -70,7 +72,8 @@ export async function runTrain(flags: TrainFlags, signal: AbortSignal): Promise<
       meter.update(step, `${String(step).padStart(String(flags.iterations).length)}  ${text}`);
     },
   }).finally(() => meter.end());
-  writeWholeFile(resolve(flags.out), recorded.result.modelBytes);
+  if (out.isReplaceable) writeWholeFile(out.path, recorded.result.modelBytes);
+  else writeFileSync(out.path, recorded.result.modelBytes);
   const text = flags.json
     ? `${JSON.stringify(jsonOf(recorded, dataset, source.digest))}\n`
     : `${summaryLines(recorded, dataset, { coreDigest: source.digest, out: flags.out }).join("\n")}\n`;
@@ -82,25 +85,42 @@ export async function runTrain(flags: TrainFlags, signal: AbortSignal): Promise<
   return EXIT.ok;
 }
 
-async function readDataset(flags: TrainFlags, signal: AbortSignal): Promise<FileDataset> {
+async function readDataset(
+  flags: TrainFlags,
+  signal: AbortSignal,
+  rest: readonly string[],
+): Promise<FileDataset> {
   const path = flags.data ?? bundledRaisins();
-  const { label, positive, features, drop } = flags;
-  try {
-    return await readCsv(path, {
+  const read = ({ label, positive, features, drop }: ColumnFlags) =>
+    readCsv(path, {
       label,
       signal,
       ...(positive !== undefined && { positive }),
       ...(features && { features }),
       ...(drop && { drop }),
     });
+  try {
+    return await read(flags);
   } catch (error) {
-    const given = { data: flags.data, label, positive, features, drop };
-    const command = commandThatWorks("train", given, error);
-    if (command === undefined) throw error;
+    const { label, positive, features, drop } = flags;
+    const columns = await columnsThatWork({ label, positive, features, drop }, error, read);
+    if (columns === undefined) throw error;
+    const command = commandLine(flags.data, columns, rest);
     throw new DataCommandError(`${(error as Error).message}\nThis would work:\n  ${command}`, {
       cause: error,
     });
   }
+}
+
+function commandLine(
+  data: string | undefined,
+  columns: ColumnFlags,
+  rest: readonly string[],
+): string {
+  const words = Object.entries({ data, ...columns }).flatMap(([flag, value]) =>
+    value === undefined ? [] : [`--${flag}`, typeof value === "string" ? value : namesText(value)],
+  );
+  return ["raisin", "train", ...words, ...rest].map(shellWord).join(" ");
 }
 
 /** What --json prints. */
@@ -124,7 +144,7 @@ function jsonOf(recorded: RecordedTraining, dataset: FileDataset, coreDigest: st
     gradient_max: result.gradientMax,
     promoted: decision.promoted,
     promotion_reason: decision.reason,
-    production: decision.promoted ? recorded.runId : decision.production_run,
+    production: recorded.production,
     warnings: dataset.warnings,
   };
 }

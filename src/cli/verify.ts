@@ -2,9 +2,10 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { loadCore } from "../core/node.ts";
+import { CsvError } from "../data/csv-error.ts";
 import { findRun } from "../miniflow/tracker.ts";
 import { NotVerifiableError, verifyRun } from "../recording/verify.ts";
-import { EXIT, UsageError } from "./exit.ts";
+import { DataCommandError, EXIT, UsageError } from "./exit.ts";
 import type { OutputFlags } from "./options.ts";
 
 export interface VerifyFlags extends OutputFlags {
@@ -30,6 +31,12 @@ export async function runVerify(
     ...(flags.data !== undefined && { data: flags.data }),
   }).catch((error: unknown) => {
     if (error instanceof NotVerifiableError) throw new UsageError(error.message);
+    if (error instanceof CsvError && flags.data === undefined) {
+      throw new DataCommandError(
+        `${error.message}\nIf the data of this run stands elsewhere now, name it with --data`,
+        { cause: error },
+      );
+    }
     throw error;
   });
   if (flags.json) {

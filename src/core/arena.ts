@@ -44,6 +44,11 @@ export class Arena {
     return new Float64Array(this.#memory.buffer, address, count);
   }
 
+  /** The same as bytes. */
+  bytes(address: number, count: number): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, address, count);
+  }
+
   /** Runs `use` and gives back whatever it allocated. */
   scratch<T>(use: () => T): T {
     const mark = this.#next;

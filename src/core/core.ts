@@ -191,6 +191,25 @@ export class Core {
     return this.#map("sigmoid", z);
   }
 
+  /**
+   * SHA-256 of many messages of one length, several at a time.
+   *
+   * @param blocks [n, blockCount, 64] bytes: each message padded as FIPS 180-4 says, one after the other
+   * @returns [n, 32] bytes
+   */
+  sha256Many(blocks: Uint8Array, blockCount: number): Uint8Array {
+    const n = blocks.length / (blockCount * 64);
+    return this.#arena.scratch(() => {
+      const lanes = Math.ceil(n / 4) * 4;
+      const from = this.#arena.allocate(lanes * blockCount * 8);
+      const work = this.#arena.allocate(32);
+      const to = this.#arena.allocate(lanes * 4);
+      this.#arena.bytes(from, blocks.length).set(blocks);
+      check(this.#exports.sha256(from, blockCount, n, work, to), "sha256");
+      return this.#arena.bytes(to, n * 32).slice();
+    });
+  }
+
   #map(kernel: "exp" | "log" | "sigmoid", values: Float64Array): Float64Array {
     return this.#arena.scratch(() => {
       const count = paddedCount(values.length);
@@ -301,12 +320,23 @@ export class Rows {
     });
   }
 
-  /** The weights after `steps` more updates of gradient descent (N7). */
+  /**
+   * The weights after `steps` more updates of gradient descent (N7).
+   *
+   * @throws RangeError when `steps` is no whole number from 0 to 2^32 - 1, or `lr` or `l2` is not finite
+   */
   descend(
     weights: Float64Array,
     bounds: Float64Array,
     options: { lr: number; l2: number; steps: number },
   ): Float64Array {
+    const { lr, l2, steps } = options;
+    // JavaScript would turn 1.9 steps into 1 and NaN into 0 without a word.
+    if (steps >>> 0 !== steps || !Number.isFinite(lr) || !Number.isFinite(l2)) {
+      throw new RangeError(
+        `Cannot descend as steps must be a whole number and lr and l2 finite: ${steps}, ${lr}, ${l2}`,
+      );
+    }
     return this.#arena.scratch(() => {
       const [w, b, work] = this.#problem(weights, bounds);
       const status = this.#exports.descend(
@@ -317,9 +347,9 @@ export class Rows {
         w,
         b,
         work,
-        options.lr,
-        options.l2,
-        options.steps,
+        lr,
+        l2,
+        steps,
       );
       check(status, "descend");
       return this.#read(w, this.d + 1);

@@ -15,6 +15,7 @@ export interface CoreExports {
   contributions(X: number, n: number, d: number, w: number, c: number): number;
   sum(v: number, n: number, bound: number, out: number): number;
   score(p: number, y: number, n: number, threshold: number, out: number): number;
+  sha256(blocks: number, count: number, n: number, work: number, digests: number): number;
   gradient(
     X: number,
     n: number,

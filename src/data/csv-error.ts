@@ -1,5 +1,8 @@
 // What is wrong with a CSV file, all of it at once, and what would help.
 import { DataError } from "./dataset.ts";
+import { shown } from "./shown.ts";
+
+export { shown };
 
 export type CsvProblemKind =
   | "text"
@@ -9,7 +12,9 @@ export type CsvProblemKind =
   | "nul"
   | "encoding"
   | "carriage_return"
+  | "control"
   | "label_empty"
+  | "label_too_long"
   | "label_unknown"
   | "ragged"
   | "field_too_long";
@@ -47,13 +52,14 @@ export class CsvError extends DataError {
   }
 }
 
-const SHOWN_LENGTH = 64;
+/** Most characters of a field. */
+export const FIELD_MAX = 1 << 16;
 
-/** A value for an error message: cut, control characters escaped. */
-export function shown(value: string): string {
-  const cut = value.length > SHOWN_LENGTH ? `${value.slice(0, SHOWN_LENGTH)}…` : value;
-  return JSON.stringify(cut);
-}
+/** Most characters of a column's name or a label: what a model file can hold. */
+export const NAME_MAX = 1024;
+
+/** Most problems that a message lists; `problems` has them all. */
+const LISTED_MAX = 100;
 
 function describe(problem: CsvProblem, width: number): string {
   const value = shown(problem.value);
@@ -72,22 +78,28 @@ function describe(problem: CsvProblem, width: number): string {
       return problem.value;
     case "carriage_return":
       return `${value} holds a carriage return; end lines with LF or CRLF`;
+    case "control":
+      return `${value} holds a control character`;
     case "label_empty":
       return "the label is empty";
+    case "label_too_long":
+      return `labels must have at most ${NAME_MAX} characters: ${value}`;
     case "label_unknown":
       return `${value} is not a class of the model`;
     case "ragged":
       return `the row has ${problem.value} fields where the header has ${width}`;
     case "field_too_long":
-      return `the field is longer than 64 KiB: ${value}`;
+      return `fields must have at most ${FIELD_MAX} characters: ${value}`;
   }
 }
 
-/** One line a problem: column, first line, what it is, how often. */
+/** One line a problem: column, first line, what it is, how often; in the end how many more there are. */
 export function problemLines(problems: readonly CsvProblem[], header: readonly string[]): string[] {
-  return problems.map((problem) => {
+  const lines = problems.slice(0, LISTED_MAX).map((problem) => {
     const where = problem.column === null ? "rows" : `column ${shown(problem.column)}`;
     const often = problem.count === 1 ? "1 row" : `${problem.count} rows, the first`;
     return `  ${where}: ${describe(problem, header.length)} (${often}: line ${problem.line})`;
   });
+  const more = problems.length - lines.length;
+  return more > 0 ? [...lines, `  and ${more} more`] : lines;
 }

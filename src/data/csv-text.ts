@@ -1,76 +1,109 @@
 // CSV records as text, by Papa Parse: the general reading of quotes, for both the numbers and the echo of rows.
 import Papa from "papaparse";
 import { CsvError } from "./csv-error.ts";
+import { LF, RecordCutter } from "./csv-records.ts";
+import { shown } from "./shown.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
-/** Complete records of a text, and how much of the text they took. */
-export interface TextRecords {
-  readonly rows: string[][];
-  readonly used: number;
+/** One record and the line where it begins. */
+export interface TextRecord {
+  readonly fields: string[];
+  readonly line: number;
 }
 
 /**
- * Splits text into records at LF or CRLF outside quotes.
+ * The records of a text, whole and with sound quotes as RecordCutter gives them. Blank lines are no records.
  *
- * @param line of the text's first character, for errors
- * @param isLast false keeps an unfinished last record for later
- * @throws CsvError for text behind a closing quote, or a quote that is not closed
+ * @param line of the text's first character
  */
-export function parseRecords(text: string, line: number, isLast: boolean): TextRecords {
-  const parser = new Papa.Parser({ delimiter: ",", newline: "\n" });
-  const { data, errors, meta } = parser.parse(text, 0, !isLast) as Papa.ParseResult<string[]>;
-  const error = errors[0];
-  if (error?.code === "MissingQuotes") {
-    const begin = line + linesOf(data.slice(0, -1));
-    throw new CsvError(
-      `Cannot read the table as a quote opened in the row of line ${begin} is not closed`,
-    );
-  }
-  if (error) {
-    const at = line + text.slice(0, error.index ?? 0).split("\n").length - 1;
-    throw new CsvError(`Cannot read the table as text follows a closing quote at line ${at}`);
-  }
-  for (const row of data) {
-    const last = row.length - 1;
-    if (row[last]!.endsWith("\r")) row[last] = row[last]!.slice(0, -1);
-  }
-  return { rows: data, used: isLast ? text.length : meta.cursor };
+export function parseRecords(
+  text: string,
+  line: number,
+): { readonly records: TextRecord[]; readonly nextLine: number } {
+  const records: TextRecord[] = [];
+  let begin = 0;
+  let next = line;
+  const config = {
+    delimiter: ",",
+    newline: "\n",
+    // Row by row, as only then Papa Parse says where each ends.
+    step: ({ data, meta }: Papa.ParseStepResult<string[][]>) => {
+      const end = meta.cursor;
+      if (end === begin) return; // behind the last line end
+      const fields = data[0]!;
+      if (!isBlank(text, begin, end)) {
+        dropLineEndCr(fields, text, begin, end);
+        records.push({ fields, line: next });
+      }
+      for (let at = begin; at < end; at++) {
+        at = text.indexOf("\n", at);
+        next++;
+      }
+      begin = end;
+    },
+  } as const;
+  new Papa.Parser(config).parse(text, 0, false);
+  return { records, nextLine: next };
 }
 
-/** Lines that records take up: one each, and one for every line end within quotes. */
-export function linesOf(rows: readonly (readonly string[])[]): number {
-  let lines = 0;
-  for (const row of rows) {
-    lines++;
-    for (const field of row) {
-      for (let at = field.indexOf("\n"); at >= 0; at = field.indexOf("\n", at + 1)) lines++;
-    }
-  }
-  return lines;
+function isBlank(text: string, begin: number, end: number): boolean {
+  return end - begin === 1 || (end - begin === 2 && text[begin] === "\r");
 }
 
-/** A blank line, which is no record. */
-export function isBlank(row: readonly string[]): boolean {
-  return row.length === 1 && row[0] === "";
+/** Takes the CR of CRLF off an unquoted last field; within quotes a CR is text. */
+function dropLineEndCr(fields: string[], text: string, begin: number, end: number): void {
+  const last = fields.length - 1;
+  const field = fields[last]!;
+  if (!field.endsWith("\r")) return;
+  const from = end - 1 - field.length;
+  const isUnquoted =
+    (from === begin || text[from - 1] === ",") && text.startsWith(`${field}\n`, from);
+  if (isUnquoted) fields[last] = field.slice(0, -1);
+}
+
+/** Text of bytes; an error says which byte of the file is no UTF-8, and its line. */
+export function decodeRecords(bytes: Uint8Array, offset: number, line: number): string {
+  const text = decodeUtf8(bytes);
+  if (typeof text === "string") return text;
+  throw encodingError(offset + text, line + countLines(bytes.subarray(0, text)));
+}
+
+export function countLines(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === LF) count++;
+  return count;
+}
+
+/** @param offset of the byte in the file, from 0 */
+export function encodingError(offset: number, line: number, column?: string): CsvError {
+  const where = column === undefined ? "" : `, column ${shown(column)}`;
+  return new CsvError(
+    `Cannot read the table as text must be UTF-8: byte ${offset} (line ${line}${where}) is not; save the file as UTF-8`,
+  );
 }
 
 /** Reads a whole file's records as text. Push its bytes in order; blank lines are left out. */
 export class TextReader {
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
-  #rest = "";
-  #line = 1;
+  #rows: string[][] = [];
+  readonly #cutter = new RecordCutter((bytes, offset, line) => {
+    const { records, nextLine } = parseRecords(decodeRecords(bytes, offset, line), line);
+    for (const { fields } of records) this.#rows.push(fields);
+    return nextLine;
+  });
 
+  /** @throws CsvError for bytes that are no UTF-8, bad quotes, a row beyond 1 MiB */
   push(chunk: Uint8Array, isLast = false): string[][] {
-    const text = this.#rest + this.#decoder.decode(chunk, { stream: !isLast });
-    // A final record without a line end gets one, so that every record ends alike.
-    const closed = isLast && text !== "" && !text.endsWith("\n") ? `${text}\n` : text;
-    const { rows, used } = parseRecords(closed, this.#line, isLast);
-    this.#rest = closed.slice(used);
-    this.#line += linesOf(rows);
-    return rows.filter((row) => !isBlank(row));
+    this.#cutter.push(chunk);
+    if (isLast) this.#cutter.end();
+    const rows = this.#rows;
+    this.#rows = [];
+    return rows;
   }
 }
 
 /** One CSV line, quoted where needed, with its line end. */
 export function formatRecord(fields: readonly (string | number)[]): string {
+  // A single empty field needs quotes, or its line would be blank and so no record.
+  if (fields.length === 1 && fields[0] === "") return '""\n';
   return `${Papa.unparse([[...fields]], { newline: "\n" })}\n`;
 }

@@ -5,18 +5,24 @@
 //   between commas; such stretches, nearly all of a numeric file, are read straight from bytes, and a test holds both
 //   readings against each other.
 // - Cell problems are collected, per column and kind; what makes reading on pointless throws at once.
-// - Columns grow in blocks, so that the peak is the numbers and one column more.
+// - A row of the wrong length is one problem, and its cells are none: they may stand in wrong columns.
+// - Columns grow in blocks, the first ones small (a header may name 16,384 columns and have two rows), so that the peak
+//   is the numbers and one column more.
 import {
   CsvError,
   type CsvFix,
   type CsvProblem,
   type CsvProblemKind,
+  FIELD_MAX,
+  NAME_MAX,
   problemLines,
-  shown,
 } from "./csv-error.ts";
-import { isBlank, linesOf, parseRecords } from "./csv-text.ts";
+import { COMMA, CR, LF, QUOTE, RecordCutter } from "./csv-records.ts";
+import { countLines, decodeRecords, encodingError, parseRecords } from "./csv-text.ts";
 import { parseDecimal, parseDecimalBytes } from "./decimal.ts";
 import { nearest } from "./nearest.ts";
+import { cut, shown } from "./shown.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** What of a table is wanted. */
 export interface CsvSelection {
@@ -43,16 +49,16 @@ export interface Table {
   readonly rowCount: number;
 }
 
-const LF = 0x0a;
-const CR = 0x0d;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-
-const BLOCK_ROWS = 1 << 16;
-const ROW_BYTES_MAX = 1 << 20;
-const FIELD_MAX = 1 << 16;
+const BLOCK_ROWS_MIN = 1 << 8;
+const BLOCK_ROWS_MAX = 1 << 16;
 const COLUMNS_MAX = 16384;
 const LABELS_MAX = 255;
+
+/** Longer values are not compared when the label column is guessed: no label is like that. */
+const SURVEYED_MAX = NAME_MAX;
+
+/** Control characters but tab and line feed, which a quoted name may hold. */
+const CONTROL = /(?![\t\n])\p{Cc}/u;
 
 const NON_FINITE = /^[ \t]*[+-]?(nan|inf|infinity)[ \t]*$/i;
 
@@ -65,17 +71,21 @@ const Role = {
 /** Reads one file. Push its bytes in order, in chunks of any size, then call `end`. */
 export class CsvReader {
   readonly #selection: CsvSelection;
-  #carry: Uint8Array = new Uint8Array(0);
-  #isFirst = true;
-  #offset = 0; // byte of the file at which the current batch begins
-  #line = 1;
+  readonly #cutter = new RecordCutter((records, offset, line) => this.#read(records, offset, line));
+  #batch: Uint8Array = new Uint8Array(0); // the records at hand
+  #offset = 0; // of their first byte in the file
+  #rowAt = 0; // of the row at hand among them
+  #checkedAt = -1; // of the row that was last checked for its number of fields
+  #checkedWhole = false;
+  #line = 1; // of the row at hand
   #header: string[] | undefined;
   #roles: Uint8Array = new Uint8Array(0);
   #places: Int32Array = new Int32Array(0); // of each column among the features
   #blocks: Float64Array[][] = [];
   #current: Float64Array[] = [];
   #labelBlocks: Uint8Array[] = [];
-  #currentLabels: Uint8Array = new Uint8Array(BLOCK_ROWS);
+  #blockRows = BLOCK_ROWS_MIN; // of the current block
+  #currentLabels: Uint8Array = new Uint8Array(BLOCK_ROWS_MIN);
   #used = 0; // rows in the current block
   #rowCount = 0;
   readonly #labels: string[] = [];
@@ -84,16 +94,15 @@ export class CsvReader {
   #lastLabel = 0;
   readonly #problems = new Map<string, CsvProblem>();
   /** Set when the label column is missing: what the columns hold, to guess which was meant. */
-  #survey: Set<string>[] | undefined;
-  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  #survey: ColumnSurvey[] | undefined;
 
   constructor(selection: CsvSelection) {
     this.#selection = selection;
   }
 
-  /** @throws CsvError when reading on makes no sense: not text, a bad header, a quote that is not closed */
+  /** @throws CsvError when reading on makes no sense: not text, a bad header, text behind a closing quote */
   push(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.#take(chunk, false);
+    this.#cutter.push(chunk);
   }
 
   /**
@@ -101,9 +110,10 @@ export class CsvReader {
    * @throws CsvError with every problem of the file
    */
   end(): Table {
-    this.#take(new Uint8Array(0), true);
-    if (this.#header === undefined)
+    this.#cutter.end();
+    if (this.#header === undefined) {
       throw new CsvError("Cannot read the table as the file is empty");
+    }
     if (this.#survey) throw this.#labelError(this.#header, this.#survey);
     if (this.#problems.size > 0) throw this.#problemError(this.#header);
     if (this.#rowCount === 0) {
@@ -116,79 +126,27 @@ export class CsvReader {
     return {
       header: this.#header,
       features: this.#header.filter((_, j) => this.#roles[j] === Role.Feature),
-      columns: this.#blocks.map((blocks, place) => this.#column(blocks, this.#current[place]!)),
+      columns: this.#blocks.map((blocks, place) =>
+        join(new Float64Array(this.#rowCount), blocks, this.#current[place]!),
+      ),
       labelCodes:
         wanted.label === null
           ? new Uint8Array(0)
-          : this.#join(this.#labelBlocks, this.#currentLabels),
+          : join(new Uint8Array(this.#rowCount), this.#labelBlocks, this.#currentLabels),
       labels: this.#labels,
       rowCount: this.#rowCount,
     };
   }
 
-  #column(blocks: Float64Array[], current: Float64Array): Float64Array {
-    const column = new Float64Array(this.#rowCount);
-    let at = 0;
-    for (let block = blocks.shift(); block; block = blocks.shift()) {
-      column.set(block, at);
-      at += block.length;
-    }
-    column.set(current.subarray(0, this.#used), at);
-    return column;
-  }
-
-  #join(blocks: Uint8Array[], current: Uint8Array): Uint8Array {
-    const joined = new Uint8Array(this.#rowCount);
-    blocks.forEach((block, k) => {
-      joined.set(block, k * BLOCK_ROWS);
-    });
-    joined.set(current.subarray(0, this.#used), blocks.length * BLOCK_ROWS);
-    return joined;
-  }
-
-  /** Reads all complete records of the bytes at hand and carries the rest over. */
-  #take(chunk: Uint8Array, isLast: boolean): void {
-    let bytes = chunk;
-    if (this.#carry.length > 0) {
-      bytes = new Uint8Array(this.#carry.length + chunk.length);
-      bytes.set(this.#carry);
-      bytes.set(chunk, this.#carry.length);
-    }
-    if (this.#isFirst) {
-      // A byte order mark needs three bytes; wait for them.
-      if (bytes.length < 4 && !isLast) {
-        this.#carry = bytes.slice();
-        return;
-      }
-      this.#isFirst = false;
-      refuseNonText(bytes);
-      if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
-        bytes = bytes.subarray(3);
-        this.#offset = 3;
-      }
-    }
-    if (isLast && bytes.length > 0 && bytes[bytes.length - 1] !== LF) {
-      const closed = new Uint8Array(bytes.length + 1);
-      closed.set(bytes);
-      closed[bytes.length] = LF;
-      bytes = closed;
-    }
-    const end = bytes.lastIndexOf(LF) + 1;
-    let used = end;
-    if (end > 0) {
-      const records = bytes.subarray(0, end);
-      if (records.indexOf(QUOTE) < 0 && !this.#survey) this.#readPlain(records);
-      else used = this.#readQuoted(records, isLast);
-    }
-    this.#offset += used;
-    this.#carry = bytes.slice(used);
-    if (this.#carry.length > ROW_BYTES_MAX) {
-      const cause =
-        this.#carry.indexOf(QUOTE) < 0 ? "it has no line end" : "a quote may not be closed";
-      throw new CsvError(
-        `Cannot read the row that begins at line ${this.#line} as rows must be at most 1 MiB: ${cause}`,
-      );
-    }
+  /** Reads whole records; returns the line after them. */
+  #read(records: Uint8Array, offset: number, line: number): number {
+    this.#batch = records;
+    this.#checkedAt = -1;
+    this.#offset = offset;
+    this.#line = line;
+    if (records.indexOf(QUOTE) < 0 && !this.#survey) this.#readPlain(records);
+    else this.#readQuoted(records);
+    return this.#line;
   }
 
   /** Records without a quote: lines of fields between commas. */
@@ -196,14 +154,13 @@ export class CsvReader {
     let at = 0;
     if (this.#header === undefined) {
       const end = bytes.indexOf(LF);
-      const text = this.#decode(bytes, 0, end > 0 && bytes[end - 1] === CR ? end - 1 : end, 0);
-      this.#setHeader(text.split(","));
+      const line = bytes.subarray(0, end > 0 && bytes[end - 1] === CR ? end - 1 : end);
+      this.#setHeader(decodeRecords(line, this.#offset, this.#line).split(","));
       this.#line++;
       at = end + 1;
       if (this.#survey) {
         this.#offset += at;
-        this.#readQuoted(bytes.subarray(at), true);
-        this.#offset -= at;
+        this.#readQuoted(bytes.subarray(at));
         return;
       }
     }
@@ -219,6 +176,7 @@ export class CsvReader {
       }
       let j = 0;
       let isGood = true;
+      this.#rowAt = at;
       for (;;) {
         let end = at;
         let byte = bytes[end]!;
@@ -232,18 +190,22 @@ export class CsvReader {
         if (j < width) {
           const role = roles[j]!;
           if (role === Role.Feature) {
-            const value = parseDecimalBytes(bytes, at, end);
+            const value = end - at > FIELD_MAX ? Number.NaN : parseDecimalBytes(bytes, at, end);
             // Infinity - Infinity and NaN - NaN are NaN: one test for both.
             if (value - value === 0) this.#current[places[j]!]![this.#used] = value;
             else {
               isGood = false;
-              this.#noteCell(j, this.#decode(bytes, at, end, j));
+              const text = this.#decode(bytes, at, end, j);
+              if (this.#isWhole()) this.#noteCell(j, text);
             }
           } else if (role === Role.Label) {
             isGood = this.#takeLabel(bytes, at, end, j) && isGood;
           } else if (seen >= 0x80 || end - at > FIELD_MAX || hasNul(bytes, at, end)) {
-            isGood = this.#checkText(this.#decode(bytes, at, end, j), j) && isGood;
+            const text = this.#decode(bytes, at, end, j);
+            isGood = this.#isWhole() && this.#checkText(text, j) && isGood;
           }
+        } else if (seen >= 0x80) {
+          this.#decode(bytes, at, end, j);
         }
         j++;
         at = next;
@@ -254,33 +216,27 @@ export class CsvReader {
     }
   }
 
-  /** Records in which quotes occur, through Papa Parse. Returns how many bytes were read. */
-  #readQuoted(bytes: Uint8Array, isLast: boolean): number {
-    const text = this.#decode(bytes, 0, bytes.length, 0);
-    const { rows, used } = parseRecords(text, this.#line, isLast);
-    for (const row of rows) this.#takeTextRow(row);
-    return used === text.length
-      ? bytes.length
-      : new TextEncoder().encode(text.slice(0, used)).length;
-  }
-
-  #takeTextRow(fields: string[]): void {
-    if (this.#header === undefined) {
-      this.#setHeader(fields);
-    } else if (!isBlank(fields)) {
-      if (this.#survey) this.#lookAt(fields);
+  /** Records in which quotes occur, through Papa Parse. */
+  #readQuoted(bytes: Uint8Array): void {
+    const text = decodeUtf8(bytes);
+    if (typeof text === "number") throw this.#encodingErrorAt(bytes, text);
+    const { records, nextLine } = parseRecords(text, this.#line);
+    for (const { fields, line } of records) {
+      this.#line = line;
+      if (this.#header === undefined) this.#setHeader(fields);
+      else if (this.#survey) this.#lookAt(fields, this.#survey);
       else this.#takeFields(fields);
     }
-    this.#line += linesOf([fields]);
+    this.#line = nextLine;
   }
 
   #takeFields(fields: string[]): void {
     const width = this.#roles.length;
-    let isGood = true;
-    fields.forEach((text, j) => {
+    let isGood = fields.length === width;
+    (isGood ? fields : []).forEach((text, j) => {
       const role = this.#roles[j];
       if (role === Role.Feature) {
-        const value = parseDecimal(text);
+        const value = text.length > FIELD_MAX ? Number.NaN : parseDecimal(text);
         if (Number.isFinite(value)) this.#current[this.#places[j]!]![this.#used] = value;
         else {
           isGood = false;
@@ -303,14 +259,15 @@ export class CsvReader {
       this.#currentLabels[this.#used] = this.#lastLabel;
     }
     this.#rowCount++;
-    if (++this.#used < BLOCK_ROWS) return;
+    if (++this.#used < this.#blockRows) return;
     this.#used = 0;
+    this.#blockRows = Math.min(2 * this.#blockRows, BLOCK_ROWS_MAX);
     this.#blocks.forEach((blocks, place) => {
       blocks.push(this.#current[place]!);
-      this.#current[place] = new Float64Array(BLOCK_ROWS);
+      this.#current[place] = new Float64Array(this.#blockRows);
     });
     this.#labelBlocks.push(this.#currentLabels);
-    this.#currentLabels = new Uint8Array(BLOCK_ROWS);
+    this.#currentLabels = new Uint8Array(this.#blockRows);
   }
 
   #takeLabel(bytes: Uint8Array, start: number, end: number, j: number): boolean {
@@ -321,7 +278,18 @@ export class CsvReader {
         return true;
       }
     }
-    return this.#countLabel(this.#decode(bytes, start, end, j), j);
+    const text = this.#decode(bytes, start, end, j);
+    return this.#isWhole() && this.#countLabel(text, j);
+  }
+
+  /** Has the row at hand as many fields as the header? Asked only where something is wrong or new. */
+  #isWhole(): boolean {
+    if (this.#checkedAt === this.#rowAt) return this.#checkedWhole;
+    let fields = 1;
+    for (let i = this.#rowAt; this.#batch[i] !== LF; i++) if (this.#batch[i] === COMMA) fields++;
+    this.#checkedAt = this.#rowAt;
+    this.#checkedWhole = fields === this.#roles.length;
+    return this.#checkedWhole;
   }
 
   /** Finds or adds a label; false, and a problem, when it is none. */
@@ -334,6 +302,14 @@ export class CsvReader {
     if (!this.#checkText(text, j)) return false;
     if (text.trim() === "") {
       this.#note("label_empty", j, text);
+      return false;
+    }
+    if (text.length > NAME_MAX) {
+      this.#note("label_too_long", j, text);
+      return false;
+    }
+    if (CONTROL.test(text)) {
+      this.#note(text.includes("\r") ? "carriage_return" : "control", j, text);
       return false;
     }
     const classes = this.#selection.classes;
@@ -353,8 +329,6 @@ export class CsvReader {
   #checkText(text: string, j: number): boolean {
     if (text.length > FIELD_MAX) this.#note("field_too_long", j, text);
     else if (text.includes("\0")) this.#note("nul", j, text);
-    else if (text.includes("\r") && this.#roles[j] === Role.Label)
-      this.#note("carriage_return", j, text);
     else return true;
     return false;
   }
@@ -374,68 +348,35 @@ export class CsvReader {
     if (known) known.count++;
     else {
       const column = j === null ? null : this.#header![j]!;
-      this.#problems.set(key, { kind, column, line: this.#line, value, count: 1 });
+      this.#problems.set(key, { kind, column, line: this.#line, value: cut(value), count: 1 });
     }
   }
 
+  /** The records before the bad byte are read first: the header may be one of them. */
+  #encodingErrorAt(bytes: Uint8Array, at: number): CsvError {
+    const { begin, column } = placeOf(bytes, at);
+    const offset = this.#offset + at;
+    if (begin > 0) this.#readQuoted(bytes.subarray(0, begin));
+    const line = this.#line + countLines(bytes.subarray(begin, at));
+    return encodingError(offset, line, this.#header?.[column]);
+  }
+
+  /** Text of a cell of the row at hand. */
   #decode(bytes: Uint8Array, start: number, end: number, j: number): string {
-    const cell = bytes.subarray(start, end);
-    try {
-      return this.#decoder.decode(cell);
-    } catch {
-      const at = start + firstInvalid(cell);
-      let line = this.#line;
-      // Within #readPlain the line is known; a whole stretch has its own line ends before the bad byte.
-      if (start === 0) for (let i = 0; i < at; i++) if (bytes[i] === LF) line++;
-      const column = this.#header?.[j];
-      const where = column !== undefined && start > 0 ? `, column ${shown(column)}` : "";
-      throw new CsvError(
-        `Cannot read the table as text must be UTF-8: byte ${this.#offset + at} (line ${line}${where}) is not; save the file as UTF-8`,
-      );
-    }
+    const text = decodeUtf8(bytes.subarray(start, end));
+    if (typeof text === "string") return text;
+    throw encodingError(this.#offset + start + text, this.#line, this.#header![j]);
   }
 
-  #setHeader(fields: string[]): void {
-    const header = fields.length === 1 && fields[0] === "" ? [] : fields;
-    if (header.length === 0) {
-      throw new CsvError("Cannot read the table as its first line, the header, is empty");
-    }
-    if (header.length > COLUMNS_MAX) {
-      throw new CsvError(
-        `Cannot read the table as there may be at most ${COLUMNS_MAX} columns: the header has ${header.length}`,
-      );
-    }
-    header.forEach((name, j) => {
-      if (name.trim() === "") {
-        throw new CsvError(
-          `Cannot read the table as column ${j + 1} has no name: give it one in line 1`,
-        );
-      }
-      if (name.includes("\0"))
-        throw new CsvError(`Cannot read the table as header ${shown(name)} holds a NUL byte`);
-      if (name.includes("\r")) {
-        throw new CsvError(
-          "Cannot read the table as line 1 holds a carriage return without a line feed: end lines with LF or CRLF",
-        );
-      }
-      const first = header.indexOf(name);
-      if (first !== j) {
-        throw new CsvError(
-          `Cannot read the table as headers must differ: columns ${first + 1} and ${j + 1} are both ${shown(name)}`,
-        );
-      }
-    });
+  #setHeader(header: string[]): void {
+    checkHeader(header);
     this.#header = header;
     const { label, features, drop } = this.#selection;
     const known = new Set(header);
     const unknown = [...(features ?? []), ...(drop ?? [])].filter((name) => !known.has(name));
-    if (unknown.length > 0) {
-      throw new CsvError(
-        `Cannot find column${unknown.length > 1 ? "s" : ""} ${unknown.map(shown).join(", ")}: ${this.#columnList(header)}`,
-      );
-    }
+    if (unknown.length > 0) throw this.#unknownError(unknown, header);
     if (label !== null && !known.has(label)) {
-      this.#survey = header.map(() => new Set());
+      this.#survey = header.map(() => ({ values: new Set(), isLabelLike: true, isNumeric: true }));
       return;
     }
     const wanted = new Set(features ?? header);
@@ -453,7 +394,7 @@ export class CsvReader {
         this.#roles[j] = Role.Feature;
         this.#places[j] = this.#blocks.length;
         this.#blocks.push([]);
-        this.#current.push(new Float64Array(BLOCK_ROWS));
+        this.#current.push(new Float64Array(BLOCK_ROWS_MIN));
       }
     });
     if (this.#blocks.length === 0) {
@@ -464,45 +405,91 @@ export class CsvReader {
     }
   }
 
-  #lookAt(fields: string[]): void {
+  #lookAt(fields: string[], survey: ColumnSurvey[]): void {
     fields.forEach((text, j) => {
-      const values = this.#survey![j];
-      if (values && values.size < 3) values.add(text);
+      const column = survey[j];
+      if (column?.isNumeric) column.isNumeric = Number.isFinite(parseDecimal(text));
+      if (!column?.isLabelLike) return;
+      if (text.length > SURVEYED_MAX || text.trim() === "") column.isLabelLike = false;
+      else if (!column.values.has(text)) {
+        column.isLabelLike = column.values.size < 2;
+        // A copy: the text itself would keep the whole batch alive.
+        if (column.isLabelLike) column.values.add(Array.from(text).join(""));
+      }
     });
   }
 
-  #labelError(header: readonly string[], survey: Set<string>[]): CsvError {
+  #unknownError(unknown: readonly string[], header: readonly string[]): CsvError {
+    const guesses = unknown
+      .slice(0, 3)
+      .map((name) => nearest(name, header))
+      .filter((name) => name !== undefined);
+    const hint = guesses.length > 0 ? `; perhaps ${guesses.map(shown).join(", ")} is meant` : "";
+    return new CsvError(
+      `Cannot find column${unknown.length > 1 ? "s" : ""} ${unknown.map(shown).join(", ")}: ${this.#columnList(header)}${hint}`,
+    );
+  }
+
+  #labelError(header: readonly string[], survey: readonly ColumnSurvey[]): CsvError {
+    const { features, drop } = this.#selection;
     const label = this.#selection.label!;
-    const twoValued = header.filter((_, j) => survey[j]!.size === 2);
-    const guess = nearest(label, header) ?? twoValued.at(-1);
+    const taken = new Set([...(features ?? []), ...(drop ?? [])]);
+    const free = header.filter((name) => header.length > 1 && !taken.has(name));
+    const twoValued = header.filter(
+      (_, j) => header.length > 1 && survey[j]!.isLabelLike && survey[j]!.values.size === 2,
+    );
+    const usable = new Set(free);
+    const labels = twoValued.filter((name) => usable.has(name));
+    const found = nearest(label, labels) ?? labels.at(-1);
+    // Another of a like name would not do as it is, and is still worth a word.
+    const guess = nearest(label, free) ?? found;
     const hint = header.length === 1 ? otherDelimiter(header[0]!) : "";
     const binary =
-      twoValued.length > 0 ? `; with exactly two values: ${twoValued.map(shown).join(", ")}` : "";
+      twoValued.length > 0
+        ? `; with exactly two values: ${twoValued.slice(0, 10).map(shown).join(", ")}${twoValued.length > 10 ? ", …" : ""}`
+        : "";
     return new CsvError(
       `Cannot find the label column ${shown(label)}: ${this.#columnList(header)}${binary}${
         guess === undefined ? "" : `; perhaps ${shown(guess)} is meant`
       }${hint}`,
       [],
-      guess === undefined ? {} : { label: guess },
+      guess !== undefined && guess === found ? this.#fixOfLabel(guess, header, survey) : {},
     );
+  }
+
+  /** With another label, the columns to leave out are those that hold no numbers, if some are left. */
+  #fixOfLabel(label: string, header: readonly string[], survey: readonly ColumnSurvey[]): CsvFix {
+    const wanted = new Set(this.#selection.features ?? header);
+    for (const name of [label, ...(this.#selection.drop ?? [])]) wanted.delete(name);
+    const drop = header.filter((name, j) => wanted.has(name) && !survey[j]!.isNumeric);
+    if (drop.length === wanted.size) return {};
+    return drop.length > 0 ? { label, drop } : { label };
   }
 
   #problemError(header: readonly string[]): CsvError {
     const problems = [...this.#problems.values()];
-    const drop = problems.map((problem) => problem.column).filter((name) => name !== null);
-    const columns = [...new Set(drop)].filter((name) => name !== this.#selection.label);
-    const keepsSome = header.some(
-      (name, j) => this.#roles[j] === Role.Feature && !columns.includes(name),
-    );
-    const canDrop =
-      keepsSome && problems.every(({ column }) => column !== null && columns.includes(column));
-    const fix: CsvFix = canDrop ? { drop: columns } : {};
+    const fix = this.#fixOf(problems, header);
     const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
     return new CsvError(
       [`Cannot read the table, ${count}:`, ...problemLines(problems, header)].join("\n"),
       problems,
       fix,
     );
+  }
+
+  /** Leaving columns out helps if all that is wrong are cells that are no numbers, and enough is left. */
+  #fixOf(problems: readonly CsvProblem[], header: readonly string[]): CsvFix {
+    const columns = new Set<string>();
+    for (const { kind, column } of problems) {
+      if (column === null || !CURED_BY_DROP.includes(kind)) return {};
+      columns.add(column);
+    }
+    const { label, classes } = this.#selection;
+    const hasClasses = label === null || classes !== undefined || this.#labels.length === 2;
+    const keepsSome = header.some(
+      (name, j) => this.#roles[j] === Role.Feature && !columns.has(name),
+    );
+    return hasClasses && keepsSome ? { drop: [...columns] } : {};
   }
 
   #classError(label: string): CsvError {
@@ -524,6 +511,73 @@ export class CsvReader {
   }
 }
 
+/** What a column without the wanted label might be: its first two values, while it may be a label. */
+interface ColumnSurvey {
+  readonly values: Set<string>;
+  isLabelLike: boolean;
+  isNumeric: boolean;
+}
+
+/** Problems of cells that need not be numbers when their column is left out. */
+const CURED_BY_DROP: readonly CsvProblemKind[] = ["text", "empty", "non_finite", "too_large"];
+
+function join<T extends Float64Array | Uint8Array>(joined: T, blocks: T[], current: T): T {
+  let at = 0;
+  // Each block is let go once it is copied.
+  for (let block = blocks.shift(); block; block = blocks.shift()) {
+    joined.set(block, at);
+    at += block.length;
+  }
+  joined.set(current.subarray(0, joined.length - at), at);
+  return joined;
+}
+
+function checkHeader(header: readonly string[]): void {
+  if (header.length === 1 && header[0] === "") {
+    throw new CsvError("Cannot read the table as its first line, the header, is empty");
+  }
+  if (header.length > COLUMNS_MAX) {
+    throw new CsvError(
+      `Cannot read the table as there may be at most ${COLUMNS_MAX} columns: the header has ${header.length}`,
+    );
+  }
+  const places = new Map<string, number>();
+  header.forEach((name, j) => {
+    checkName(name, j);
+    const first = places.get(name);
+    if (first !== undefined) {
+      throw new CsvError(
+        `Cannot read the table as headers must differ: columns ${first + 1} and ${j + 1} are both ${shown(name)}`,
+      );
+    }
+    places.set(name, j);
+  });
+}
+
+function checkName(name: string, j: number): void {
+  if (name.trim() === "") {
+    throw new CsvError(
+      `Cannot read the table as column ${j + 1} has no name: give it one in line 1`,
+    );
+  }
+  if (name.includes("\0")) {
+    throw new CsvError(`Cannot read the table as header ${shown(name)} holds a NUL byte`);
+  }
+  if (name.includes("\r")) {
+    throw new CsvError(
+      "Cannot read the table as line 1 holds a carriage return without a line feed: end lines with LF or CRLF",
+    );
+  }
+  if (CONTROL.test(name)) {
+    throw new CsvError(`Cannot read the table as header ${shown(name)} holds a control character`);
+  }
+  if (name.length > NAME_MAX) {
+    throw new CsvError(
+      `Cannot read the table as headers must have at most ${NAME_MAX} characters: column ${j + 1} is ${shown(name)}`,
+    );
+  }
+}
+
 function isEqual(
   label: Uint8Array | undefined,
   bytes: Uint8Array,
@@ -533,6 +587,29 @@ function isEqual(
   if (label === undefined || label.length !== end - start) return false;
   for (let i = 0; i < label.length; i++) if (label[i] !== bytes[start + i]) return false;
   return true;
+}
+
+/** In which record, from its first byte, and in which column a byte stands. */
+function placeOf(bytes: Uint8Array, at: number): { begin: number; column: number } {
+  let begin = 0;
+  let column = 0;
+  let isQuoted = false;
+  let canOpen = true; // at a field's first byte, and after a closing quote, which a second one makes part of the text
+  for (let i = 0; i < at; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE && (isQuoted || canOpen)) {
+      isQuoted = !isQuoted;
+      canOpen = true;
+    } else if (!isQuoted) {
+      canOpen = byte === COMMA || byte === LF;
+      if (byte === COMMA) column++;
+      if (byte === LF) {
+        column = 0;
+        begin = i + 1;
+      }
+    }
+  }
+  return { begin, column };
 }
 
 function hasNul(bytes: Uint8Array, start: number, end: number): boolean {
@@ -545,50 +622,4 @@ function otherDelimiter(header: string): string {
   return found === undefined
     ? ""
     : `; fields must be separated by commas, and this file seems to use ${shown(found)}`;
-}
-
-function refuseNonText(bytes: Uint8Array): void {
-  const starts = (...head: number[]) => head.every((byte, i) => bytes[i] === byte);
-  if (starts(0xff, 0xfe) || starts(0xfe, 0xff)) {
-    throw new CsvError("Cannot read the table as it is UTF-16: save the file as UTF-8");
-  }
-  if (starts(0x50, 0x4b, 0x03, 0x04)) {
-    throw new CsvError(
-      "Cannot read the table as it is not text but a zip archive or a spreadsheet: save it as CSV",
-    );
-  }
-  if (starts(0x1f, 0x8b) || starts(0x28, 0xb5, 0x2f, 0xfd) || starts(0x42, 0x5a, 0x68)) {
-    throw new CsvError("Cannot read the table as it is not text but compressed: unpack it first");
-  }
-}
-
-/** Place of the first byte that is not part of well-formed UTF-8 (Unicode 15, table 3-7). */
-function firstInvalid(bytes: Uint8Array): number {
-  let i = 0;
-  while (i < bytes.length) {
-    const lead = bytes[i]!;
-    if (lead < 0x80) {
-      i++;
-      continue;
-    }
-    const count =
-      lead >= 0xc2 && lead < 0xe0
-        ? 1
-        : (lead & 0xf0) === 0xe0
-          ? 2
-          : lead >= 0xf0 && lead < 0xf5
-            ? 3
-            : 0;
-    if (count === 0) return i;
-    const low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-    const high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-    for (let k = 1; k <= count; k++) {
-      const byte = bytes[i + k];
-      const from = k === 1 ? low : 0x80;
-      const to = k === 1 ? high : 0xbf;
-      if (byte === undefined || byte < from || byte > to) return i;
-    }
-    i += count + 1;
-  }
-  return 0;
 }

@@ -2,6 +2,7 @@
 
 import { parseDecimal } from "./decimal.ts";
 import { compareCodePoints } from "./labels.ts";
+import { shown } from "./shown.ts";
 
 /** Rows of a table, ready for training. Arrays belong to the dataset and are not to be written. */
 export interface Dataset {
@@ -44,7 +45,7 @@ export function orderClasses(labels: Iterable<string>, positive?: string): [stri
   if (positive === undefined || positive === second) return [first, second];
   if (positive === first) return [second, first];
   throw new DataError(
-    `Cannot make "${positive}" the positive class as the classes are "${first}" and "${second}"`,
+    `Cannot make ${shown(positive)} the positive class as the classes are ${shown(first)} and ${shown(second)}`,
   );
 }
 
@@ -58,8 +59,15 @@ export function sortLabels(labels: Iterable<string>): string[] {
   );
 }
 
+/** Names of identifiers, whatever their case: "index", "row_id", "Unnamed: 0" (pandas), "No.". */
 const IDENTIFIER_NAME =
-  /^(unnamed.*|index|row.?(id|num|number|index)?|no\.?|nr\.?|key|(.*[^a-z])?(id|uuid|guid)|.*[a-z]I[dD])$/i;
+  /^(?:unnamed.*|index|row.?(?:id|num|number|index)?|no\.?|nr\.?|key|(?:.*\P{L})?(?:id|uuid|guid))$/isu;
+
+/** "userId", "userID"; case counts here, or "humid", "paid" and "Solid" would be identifiers. */
+const IDENTIFIER_CAMEL = /\p{Ll}(?:Id|ID|Uuid|UUID|Guid|GUID)$/u;
+
+/** A shorter column that counts 1, 2, 3 … may do so by chance: 10 draws from 10 numbers do once in 2,700. */
+const COUNTER_ROWS_MIN = 10;
 
 /** What is odd about the columns: identifiers teach a model nothing that holds for other rows, nor do constants. */
 export function columnWarnings(
@@ -71,10 +79,10 @@ export function columnWarnings(
     const column = columns[j]!;
     if (column.every((value) => value === column[0])) {
       if (column.length > 1)
-        warnings.push(`Column "${name}" is constant and tells the model nothing`);
+        warnings.push(`Column ${shown(name)} is constant and tells the model nothing`);
     } else if (looksLikeIdentifier(name, column)) {
       warnings.push(
-        `Column "${name}" looks like an identifier (whole numbers, each once); leave it out with --drop "${name}" unless it is a measurement`,
+        `Column ${shown(name)} looks like an identifier (whole numbers, each once); leave it out with --drop unless it is a measurement`,
       );
     }
   });
@@ -89,8 +97,9 @@ function looksLikeIdentifier(name: string, column: Float64Array): boolean {
     if (value < min) min = value;
     if (value > max) max = value;
   }
-  const isCounter = max - min === column.length - 1;
-  if (!isCounter && !IDENTIFIER_NAME.test(name)) return false;
+  const isCounter = column.length >= COUNTER_ROWS_MIN && max - min === column.length - 1;
+  const title = name.trim();
+  if (!isCounter && !IDENTIFIER_NAME.test(title) && !IDENTIFIER_CAMEL.test(title)) return false;
   const sorted = column.slice().sort();
   return sorted.every((value, i) => i === 0 || value !== sorted[i - 1]);
 }
@@ -125,13 +134,11 @@ export function datasetFromArrays(
   if (features.length !== d || new Set(features).size !== d) {
     throw new TypeError(`Cannot name ${d} columns with ${new Set(features).size} distinct names`);
   }
-  const labels = Array.from(y, (label) =>
-    String(typeof label === "boolean" ? Number(label) : label),
-  );
+  const labels = Array.from(y, (label) => textOfLabel(label));
   const counts = new Set(labels);
   if (counts.size !== 2) {
     throw new DataError(
-      `Cannot fit as labels must be of exactly two classes: found ${counts.size} (${[...counts].slice(0, 5).join(", ")})`,
+      `Cannot fit as labels must be of exactly two classes: found ${counts.size} (${[...counts].slice(0, 5).map(shown).join(", ")})`,
     );
   }
   const classes = orderClasses(counts, options.positive);
@@ -145,6 +152,15 @@ export function datasetFromArrays(
     rowCount: n,
     warnings: columnWarnings(features, columns),
   };
+}
+
+function textOfLabel(label: unknown): string {
+  if (typeof label === "string") return label;
+  if (typeof label === "boolean") return String(Number(label));
+  if (typeof label === "number" && Number.isFinite(label)) return String(label);
+  throw new DataError(
+    `Cannot fit as labels must be finite numbers, booleans or strings: current value is ${String(label)}`,
+  );
 }
 
 /**

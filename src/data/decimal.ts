@@ -9,7 +9,8 @@
 //   rounding beyond doubt that is the nearest f64 too.
 // - Everything else goes to JavaScript's own `Number`, which is right for every literal of the grammar.
 
-const GRAMMAR = /^[ \t]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t]*$/;
+// The same, with one way only to match each text: written as above, a long run of digits takes quadratic time to refuse.
+const GRAMMAR = /^[ \t]*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[ \t]*$/;
 
 const POWERS = Float64Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
 const SPLITTER = 2 ** 27 + 1;

@@ -2,9 +2,18 @@
 import { canonicalJson } from "./canonical-json.ts";
 import type { Dataset } from "./dataset.ts";
 import { sortLabels } from "./dataset.ts";
-import { type Sha256, sha256, toHex } from "./sha256.ts";
+import {
+  type BlockHasher,
+  DIGEST_BYTES,
+  digestMessages,
+  type Sha256,
+  sha256,
+  toHex,
+} from "./sha256.ts";
 
-export const DIGEST_BYTES = 32;
+const DIGEST_WORDS = DIGEST_BYTES / 4;
+/** Rows of one first byte up to which a place and 32 bits fit an f64 exactly. */
+const GROUP_MAX = 2 ** 21;
 
 const TAG_NUMBER = 1;
 const TAG_TEXT = 2;
@@ -24,25 +33,30 @@ function textCell(text: string): Uint8Array {
  *
  * @returns [n · 32] bytes, row by row
  */
-export function digestRows(dataset: Dataset, hash: Sha256 = sha256): Uint8Array {
-  const { columns, y, rowCount } = dataset;
+export function digestRows(dataset: Dataset, hasher?: BlockHasher): Uint8Array {
+  const { columns, classes, y, rowCount } = dataset;
   const labelAt = columns.length * NUMBER_CELL_BYTES;
-  const messages = dataset.classes.map((label) => {
-    const cell = textCell(label);
-    const message = new Uint8Array(labelAt + cell.length);
-    for (let j = 0; j < columns.length; j++) message[j * NUMBER_CELL_BYTES] = TAG_NUMBER;
-    message.set(cell, labelAt);
-    return { bytes: message, view: new DataView(message.buffer) };
-  });
   const digests = new Uint8Array(rowCount * DIGEST_BYTES);
-  for (let i = 0; i < rowCount; i++) {
-    const message = messages[y[i]!]!;
-    for (let j = 0; j < columns.length; j++) {
-      message.view.setFloat64(j * NUMBER_CELL_BYTES + 1, columns[j]![i]!, true);
-    }
-    digests.set(hash(message.bytes), i * DIGEST_BYTES);
-  }
+  classes.forEach((label, code) => {
+    const cell = textCell(label);
+    const template = new Uint8Array(labelAt + cell.length);
+    for (let j = 0; j < columns.length; j++) template[j * NUMBER_CELL_BYTES] = TAG_NUMBER;
+    template.set(cell, labelAt);
+    const fill = (view: DataView, at: number, row: number) => {
+      for (let j = 0; j < columns.length; j++) {
+        view.setFloat64(at + j * NUMBER_CELL_BYTES + 1, columns[j]![row]!, true);
+      }
+    };
+    digestMessages(template, rowsOf(y, code), fill, digests, hasher);
+  });
   return digests;
+}
+
+function rowsOf(y: Uint8Array, code: number): Uint32Array {
+  const rows = new Uint32Array(y.length);
+  let count = 0;
+  for (let i = 0; i < y.length; i++) if (y[i] === code) rows[count++] = i;
+  return rows.subarray(0, count);
 }
 
 /**
@@ -66,16 +80,18 @@ export function contentDigest(
   const message = new Uint8Array(head.length + 1 + 256 * DIGEST_BYTES);
   message.set(head);
   const order = sortDigests(digests);
+  const words = new Uint32Array(digests.buffer, digests.byteOffset, digests.length / 4);
   let from = 0;
   for (let bucket = 0; bucket < 256; bucket++) {
     let to = from;
     while (to < order.length && digests[order[to]! * DIGEST_BYTES] === bucket) to++;
-    const rows = new Uint8Array((to - from) * DIGEST_BYTES);
+    const rows = new Uint32Array((to - from) * DIGEST_WORDS);
     for (let k = from; k < to; k++) {
-      const at = order[k]! * DIGEST_BYTES;
-      rows.set(digests.subarray(at, at + DIGEST_BYTES), (k - from) * DIGEST_BYTES);
+      const row = order[k]! * DIGEST_WORDS;
+      const place = (k - from) * DIGEST_WORDS;
+      for (let word = 0; word < DIGEST_WORDS; word++) rows[place + word] = words[row + word]!;
     }
-    message.set(hash(rows), head.length + 1 + bucket * DIGEST_BYTES);
+    message.set(hash(new Uint8Array(rows.buffer)), head.length + 1 + bucket * DIGEST_BYTES);
     from = to;
   }
   return toHex(hash(message));
@@ -85,19 +101,54 @@ export function contentDigest(
 export function sortDigests(digests: Uint8Array): Uint32Array {
   const n = digests.length / DIGEST_BYTES;
   const view = new DataView(digests.buffer, digests.byteOffset, digests.byteLength);
-  // A radix pass on the first two bytes, then each small group by comparison: much faster than one comparison sort.
-  const starts = new Uint32Array(65537);
-  for (let i = 0; i < n; i++) starts[view.getUint16(i * DIGEST_BYTES) + 1]!++;
-  for (let k = 0; k < 65536; k++) starts[k + 1]! += starts[k]!;
-  const order = new Uint32Array(n);
-  const next = starts.slice();
-  for (let i = 0; i < n; i++) order[next[view.getUint16(i * DIGEST_BYTES)]!++] = i;
-  for (let k = 0; k < 65536; k++) {
-    const from = starts[k]!;
-    const to = starts[k + 1]!;
-    if (to - from > 1) order.subarray(from, to).sort((a, b) => compareDigests(view, a, b) || a - b);
+  const { order, starts } = groupByFirstByte(digests, n);
+  for (let bucket = 0; bucket < 256; bucket++) {
+    const rows = order.subarray(starts[bucket], starts[bucket + 1]);
+    if (rows.length >= GROUP_MAX) {
+      rows.sort((a, b) => compareDigests(view, a, b) || a - b);
+      continue;
+    }
+    // The next four bytes and the place in the group make one exact f64, and f64 sort fast.
+    const keys = new Float64Array(rows.length);
+    for (let place = 0; place < rows.length; place++) {
+      keys[place] = view.getUint32(rows[place]! * DIGEST_BYTES + 1) * GROUP_MAX + place;
+    }
+    keys.sort();
+    const unsorted = rows.slice();
+    let previous = -1;
+    for (let k = 0; k < rows.length; k++) {
+      const head = Math.floor(keys[k]! / GROUP_MAX);
+      rows[k] = unsorted[keys[k]! - head * GROUP_MAX]!;
+      // Rows that agree in five bytes, rare unless they are equal, are put right by all of them.
+      if (head === previous) sink(rows, k, view);
+      previous = head;
+    }
   }
   return order;
+}
+
+/** Moves the row at k down to its place among those before it. */
+function sink(rows: Uint32Array, k: number, view: DataView): void {
+  const row = rows[k]!;
+  let place = k;
+  while (place > 0 && compareDigests(view, rows[place - 1]!, row) > 0) {
+    rows[place] = rows[place - 1]!;
+    place--;
+  }
+  rows[place] = row;
+}
+
+function groupByFirstByte(
+  digests: Uint8Array,
+  n: number,
+): { order: Uint32Array; starts: Uint32Array } {
+  const starts = new Uint32Array(257);
+  for (let i = 0; i < n; i++) starts[digests[i * DIGEST_BYTES]! + 1]!++;
+  for (let k = 0; k < 256; k++) starts[k + 1]! += starts[k]!;
+  const next = starts.slice();
+  const order = new Uint32Array(n);
+  for (let i = 0; i < n; i++) order[next[digests[i * DIGEST_BYTES]!]!++] = i;
+  return { order, starts };
 }
 
 /** Byte order of the digests of rows a and b: negative, 0 or positive. */

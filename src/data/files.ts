@@ -3,9 +3,11 @@ import { createHash, hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
+import { Core } from "../core/core.ts";
+import { loadCore } from "../core/node.ts";
 import { CsvReader, type CsvSelection, type Table } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
-import { columnWarnings, type Dataset, orderClasses } from "./dataset.ts";
+import { columnWarnings, DataError, type Dataset, orderClasses } from "./dataset.ts";
 import { contentDigest, digestRows } from "./digest.ts";
 import type { Sha256 } from "./sha256.ts";
 
@@ -57,16 +59,23 @@ export async function readTable(
 ): Promise<FileTable> {
   const reader = new CsvReader(selection);
   const digest = createHash("sha256");
+  await forEachChunk(path, signal, (chunk) => {
+    digest.update(chunk);
+    withPath(path, () => reader.push(chunk));
+  });
+  const table = withPath(path, () => reader.end());
+  return { ...table, path: resolve(path), fileSha256: digest.digest("hex") };
+}
+
+/** Says in an error of a table which file it is about. */
+function withPath<T>(path: string, read: () => T): T {
   try {
-    await forEachChunk(path, signal, (chunk) => {
-      digest.update(chunk);
-      reader.push(chunk);
-    });
-    return { ...reader.end(), path: resolve(path), fileSha256: digest.digest("hex") };
+    return read();
   } catch (error) {
     if (error instanceof CsvError) {
       throw new CsvError(`${path}: ${error.message}`, error.problems, error.fix);
     }
+    if (error instanceof DataError) throw new DataError(`${path}: ${error.message}`);
     throw error;
   }
 }
@@ -85,14 +94,28 @@ export async function forEachChunk(
     throw new CsvError(`Cannot read ${path} as it is ${kind}`);
   }
   const options = { highWaterMark: CHUNK_BYTES, ...(signal && { signal }) };
+  const chunks = createReadStream(path, options)[Symbol.asyncIterator]();
   try {
-    for await (const chunk of createReadStream(path, options)) await use(chunk as Uint8Array);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "EACCES" || code === "EPERM" || code === "EIO" || code === "EISDIR") {
-      throw new CsvError(`Cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
+    for (let next = await nextOf(chunks, path); next; next = await nextOf(chunks, path)) {
+      await use(next);
     }
-    throw error;
+  } finally {
+    await chunks.return?.();
+  }
+}
+
+/** The next chunk; undefined at the end. An error of `use` is not the file's, so that each is told apart here. */
+async function nextOf(
+  chunks: AsyncIterator<Uint8Array>,
+  path: string,
+): Promise<Uint8Array | undefined> {
+  try {
+    const { value, done } = await chunks.next();
+    return done ? undefined : value;
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === undefined || syscall === undefined) throw error;
+    throw new CsvError(`Cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
   }
 }
 
@@ -117,7 +140,8 @@ function reasonOf(error: NodeJS.ErrnoException): string {
 export async function readCsv(path: string, options: ReadCsvOptions): Promise<FileDataset> {
   const { signal, positive, ...selection } = options;
   const table = await readTable(path, selection, signal);
-  return toFileDataset(table, options.label, orderClasses(table.labels, positive));
+  const classes = withPath(path, () => orderClasses(table.labels, positive));
+  return toFileDataset(table, options.label, classes);
 }
 
 /** A dataset of a table's rows; `classes` may name a class that no row has. */
@@ -137,7 +161,7 @@ export function toFileDataset(
     rowCount: table.rowCount,
     warnings: columnWarnings(table.features, table.columns),
   };
-  const rowDigests = digestRows(dataset, nodeSha256);
+  const rowDigests = digestRows(dataset, new Core(loadCore()));
   return {
     ...dataset,
     path: table.path,

@@ -1,29 +1,18 @@
-// The raisins: the simulated ones that ship, and the real ones that UCI keeps.
-import { createRequire } from "node:module";
+// The real raisins: fetched from UCI's archive, and checked.
 import { unzipSync } from "fflate";
+import { RAISIN_CONTENT_DIGEST } from "./bundled.ts";
+
+export { RAISIN_CONTENT_DIGEST, RAISIN_FILE_SHA256 } from "./bundled.ts";
+
 import { CsvReader } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
 import { formatRecord } from "./csv-text.ts";
 import { DataError, orderClasses } from "./dataset.ts";
+import { parseDecimal } from "./decimal.ts";
 import { contentDigest, digestRows } from "./digest.ts";
 
-export const RAISIN_URL = "https://archive.ics.uci.edu/static/public/850/raisin.zip";
-
-/** Content digest (N10) of the real 900 raisins with label Class. The archive's own bytes may change, these rows not. */
-export const RAISIN_CONTENT_DIGEST =
-  "aaaffd19b0c775ebe34e4d924cc658401fb79de03eeb64404bf95bb7719d93a7";
-
-/** SHA-256 of the CSV that `raisin data` writes of them. */
-export const RAISIN_FILE_SHA256 =
-  "47d7b6ae8b3b89d2349f3794a446e0196b3f9f140917920280273ded3f44dc83";
-
 const ARCHIVE_BYTES_MAX = 16 * 2 ** 20;
-const MEMBER_BYTES_MAX = 64 * 2 ** 20;
-
-/** Path of the simulated raisins that come with the package. */
-export function bundledRaisins(): string {
-  return createRequire(import.meta.url).resolve("#raisins.csv");
-}
+const MEMBER_BYTES_MAX = 16 * 2 ** 20;
 
 /**
  * Downloads an archive.
@@ -50,15 +39,19 @@ export async function fetchArchive(
     });
   }
   if (!response.ok || response.body === null) {
+    await response.body?.cancel();
     throw new Error(
       `Cannot fetch ${url}: the server answered ${response.status} ${response.statusText}`,
     );
   }
-  const length = Number(response.headers.get("content-length"));
+  // The length of a body that is packed for the way says nothing about the bytes that arrive here.
+  const isPacked = response.headers.has("content-encoding");
+  const length = isPacked ? 0 : Number(response.headers.get("content-length"));
   const total = length > 0 ? length : null;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+  const body = response.body as unknown as AsyncIterable<Uint8Array>;
+  for await (const chunk of named(body, url, signal)) {
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > ARCHIVE_BYTES_MAX) {
@@ -67,6 +60,22 @@ export async function fetchArchive(
     onProgress?.(bytes, total);
   }
   return Buffer.concat(chunks);
+}
+
+/** The same chunks; what goes wrong on the way is told with the address. */
+async function* named(
+  body: AsyncIterable<Uint8Array>,
+  url: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const { cause, message } = error as Error;
+    const reason = cause instanceof Error ? cause.message : message;
+    throw new Error(`Cannot fetch ${url}: the connection broke off (${reason})`, { cause: error });
+  }
 }
 
 /**
@@ -80,8 +89,8 @@ export function raisinsOfArchive(
   archive: Uint8Array,
   expected: string = RAISIN_CONTENT_DIGEST,
 ): string {
-  const inner = memberOf(archive, /\.zip$/i, "the archive");
-  const arff = memberOf(inner, /\.arff$/i, "the archive's inner zip");
+  const inner = memberOf(archive, ".zip", "the archive");
+  const arff = memberOf(inner, ".arff", "the archive's inner zip");
   const csv = csvOfArff(new TextDecoder().decode(arff));
   const reader = new CsvReader({ label: "Class" });
   reader.push(new TextEncoder().encode(csv));
@@ -104,18 +113,30 @@ export function raisinsOfArchive(
   return csv;
 }
 
-function memberOf(archive: Uint8Array, name: RegExp, where: string): Uint8Array {
+function memberOf(archive: Uint8Array, extension: string, where: string): Uint8Array {
   let members: Record<string, Uint8Array>;
+  let tooLarge = 0;
+  let isFound = false;
   try {
     members = unzipSync(archive, {
-      filter: (file) => name.test(file.name) && file.originalSize <= MEMBER_BYTES_MAX,
+      filter: (file) => {
+        // The first one only: an archive may list a thousand that unpack to 16 MiB each.
+        if (isFound || !file.name.toLowerCase().endsWith(extension)) return false;
+        isFound = true;
+        if (file.originalSize > MEMBER_BYTES_MAX) tooLarge = file.originalSize;
+        return tooLarge === 0;
+      },
     });
   } catch (error) {
     throw new DataError(`Cannot open ${where}: it is not a zip file (${(error as Error).message})`);
   }
   const member = Object.values(members)[0];
-  if (member === undefined) throw new DataError(`Cannot find a file ${name.source} in ${where}`);
-  return member;
+  if (member) return member;
+  throw new DataError(
+    tooLarge > 0
+      ? `Cannot read the ${extension} file in ${where} as it may have at most ${MEMBER_BYTES_MAX} bytes: it has ${tooLarge}`
+      : `Cannot find a ${extension} file in ${where}`,
+  );
 }
 
 /** Attribute names become the header, data lines the rows; numbers are written in their shortest form. */
@@ -135,6 +156,6 @@ function csvOfArff(text: string): string {
 
 function shortest(field: string): string {
   const text = field.trim();
-  const value = Number(text);
-  return text !== "" && Number.isFinite(value) ? String(value) : text;
+  const value = parseDecimal(text);
+  return Number.isFinite(value) ? String(value) : text;
 }

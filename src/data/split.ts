@@ -1,6 +1,8 @@
 // Divides rows into training and validation by their content (CONTRACT.md, N9).
-import { compareDigests, DIGEST_BYTES, sortDigests } from "./digest.ts";
-import { type Sha256, sha256 } from "./sha256.ts";
+import { compareDigests, sortDigests } from "./digest.ts";
+import { type BlockHasher, DIGEST_BYTES, digestMessages } from "./sha256.ts";
+
+const SEED_BYTES = 8;
 
 /** Row indexes, ascending. Together they are every row once. */
 export interface Split {
@@ -21,7 +23,7 @@ export function splitRows(
   digests: Uint8Array,
   y: Uint8Array,
   options: { fraction: number; seed: number },
-  hash: Sha256 = sha256,
+  hasher?: BlockHasher,
 ): Split {
   const { fraction, seed } = options;
   if (!(fraction >= 0 && fraction < 1)) {
@@ -37,7 +39,7 @@ export function splitRows(
   const n = y.length;
   const isValidation = new Uint8Array(n);
   if (fraction > 0) {
-    const keys = keysOf(digests, seed, hash);
+    const keys = keysOf(digests, seed, hasher);
     const view = new DataView(keys.buffer);
     const order = sortDigests(keys);
     for (const label of [0, 1]) chooseClass(order, view, y, label, fraction, isValidation);
@@ -53,15 +55,18 @@ export function splitRows(
   return { train: train.slice(0, trainCount), validation: validation.slice(0, validationCount) };
 }
 
-function keysOf(digests: Uint8Array, seed: number, hash: Sha256): Uint8Array {
-  const n = digests.length / DIGEST_BYTES;
+function keysOf(digests: Uint8Array, seed: number, hasher: BlockHasher | undefined): Uint8Array {
   const keys = new Uint8Array(digests.length);
-  const message = new Uint8Array(8 + DIGEST_BYTES);
+  const message = new Uint8Array(SEED_BYTES + DIGEST_BYTES);
   new DataView(message.buffer).setBigUint64(0, BigInt(seed), true);
-  for (let i = 0; i < n; i++) {
-    message.set(digests.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES), 8);
-    keys.set(hash(message), i * DIGEST_BYTES);
-  }
+  const from = new DataView(digests.buffer, digests.byteOffset, digests.byteLength);
+  const rows = Uint32Array.from({ length: digests.length / DIGEST_BYTES }, (_, i) => i);
+  const fill = (view: DataView, at: number, row: number) => {
+    for (let k = 0; k < DIGEST_BYTES; k += 4) {
+      view.setUint32(at + SEED_BYTES + k, from.getUint32(row * DIGEST_BYTES + k));
+    }
+  };
+  digestMessages(message, rows, fill, keys, hasher);
   return keys;
 }
 

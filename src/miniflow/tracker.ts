@@ -57,6 +57,8 @@ export class ActiveRun {
   #meta: RunMeta;
   readonly #metrics: LineLog;
   readonly #artifactDirectories = new Set<string>();
+  #isLogOpen = true;
+  #isEnded = false;
 
   constructor(directory: string, meta: RunMeta) {
     this.id = meta.run_id;
@@ -112,15 +114,26 @@ export class ActiveRun {
     this.#writeMeta();
   }
 
-  /** Closes the run. Its status is the last thing written, after everything else is durable. */
+  /**
+   * Closes the run. Its status is the last thing written, after everything else is durable. When that fails, `end`
+   * may be called again, to record the failure.
+   */
   end(status: Exclude<RunStatus, "RUNNING">, fields: Readonly<Record<string, unknown>> = {}): void {
-    this.#metrics.flush();
-    this.#metrics.close();
+    if (this.#isEnded) throw new Error(`Cannot end run ${this.id} twice`);
+    if (this.#isLogOpen) {
+      this.#isLogOpen = false;
+      try {
+        this.#metrics.flush();
+      } finally {
+        this.#metrics.close();
+      }
+    }
     for (const directory of this.#artifactDirectories) syncDirectory(directory);
     syncDirectory(this.directory);
     syncDirectory(join(this.directory, ".."));
     this.#meta = { ...this.#meta, ...fields, status, end_ts_ms: Date.now() };
     this.#writeMeta();
+    this.#isEnded = true;
   }
 
   #writeMeta(): void {

@@ -1,5 +1,5 @@
 // What drift detection needs to remember of the training rows: counts and moments, never a row.
-import type { Core, Moments } from "../core/core.ts";
+import { type Core, type Moments, RANGE_LIMIT } from "../core/core.ts";
 
 export interface FeatureProfile {
   readonly name: string;
@@ -54,7 +54,8 @@ export function profileOf(
   },
 ): TrainProfile {
   const { features, columns, moments, index, logits, labelCounts } = input;
-  const bound = logits.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
+  // A bound need not be the least one, and one far below any logit that matters would leave the normal numbers.
+  const bound = logits.reduce((most, z) => Math.max(most, Math.abs(z)), RANGE_LIMIT);
   return {
     schema: "raisin.train_profile/1",
     rows: index.length,

@@ -1,40 +1,36 @@
 // Where a run happened: versions, platform and the state of the source tree it was started in.
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { HOST_ABI } from "../core/source.ts";
+import { packageVersion } from "./version.ts";
 
 export interface Environment {
   readonly versions: { readonly raisin: string; readonly node: string; readonly abi: number };
   readonly platform: string;
   /** Null outside a git work tree, or without git. */
-  readonly git: { readonly commit: string; readonly dirty: boolean | null } | null;
+  readonly git: { readonly commit: string; readonly dirty: boolean } | null;
 }
 
 const GIT_TIMEOUT_MS = 3000;
 
-function git(args: readonly string[]): Promise<string | null> {
+function runGit(args: readonly string[]): Promise<string | null> {
   return new Promise((resolve) => {
     // Without optional locks, so that asking never disturbs a git command of the user's.
     const options = { timeout: GIT_TIMEOUT_MS, env: { ...process.env, GIT_OPTIONAL_LOCKS: "0" } };
-    execFile("git", [...args], options, (error, stdout) => resolve(error ? null : stdout.trim()));
+    execFile("git", [...args], options, (error, stdout) => resolve(error ? null : stdout));
   });
 }
 
-/** This package's version. */
-export function packageVersion(): string {
-  const path = createRequire(import.meta.url).resolve("#package.json");
-  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+/** One call says both: header lines begin with #, any other line is a change. */
+async function readGit(): Promise<Environment["git"]> {
+  const status = await runGit(["status", "--porcelain=v2", "--branch"]);
+  const commit = /^# branch\.oid ([0-9a-f]{40,64})$/m.exec(status ?? "")?.[1];
+  return commit === undefined ? null : { commit, dirty: /^[^#\n]/m.test(status!) };
 }
 
 export async function readEnvironment(): Promise<Environment> {
-  const [commit, status] = await Promise.all([
-    git(["rev-parse", "HEAD"]),
-    git(["status", "--porcelain"]),
-  ]);
   return {
     versions: { raisin: packageVersion(), node: process.versions.node, abi: HOST_ABI },
     platform: `${process.platform}-${process.arch}`,
-    git: commit === null ? null : { commit, dirty: status === null ? null : status !== "" },
+    git: await readGit(),
   };
 }

@@ -3,7 +3,7 @@ import { Core } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
 import type { FileDataset } from "../data/files.ts";
 import { splitRows } from "../data/split.ts";
-import { readRegistry } from "../miniflow/registry.ts";
+import { type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
 import { findRun, readArtifact, readRun, type StoredRun } from "../miniflow/tracker.ts";
 import { type Metrics, metricsOf } from "../model/metrics.ts";
 import type { Model } from "../model/model.ts";
@@ -29,7 +29,7 @@ export interface Decision {
   readonly seen_by_production: number | null;
 }
 
-/** The run that the registry names is missing or damaged. Nothing is promoted over it silently. */
+/** The registry, or the run that it names, is missing or damaged. Nothing is promoted over it silently. */
 export class ProductionError extends Error {
   override readonly name: string = "ProductionError";
 }
@@ -67,7 +67,7 @@ export function readStoredModel(directory: string): StoredModel {
 
 /** The production model of a name; undefined when the registry has none. @throws ProductionError */
 export function readProduction(store: string, name: string): StoredModel | undefined {
-  const entry = readRegistry(store).get(name);
+  const entry = readEntry(store, name);
   if (entry === undefined) return undefined;
   const directory = findRun(store, entry.production);
   try {
@@ -81,11 +81,22 @@ export function readProduction(store: string, name: string): StoredModel | undef
   }
 }
 
+function readEntry(store: string, name: string): RegistryEntry | undefined {
+  try {
+    return readRegistry(store).get(name);
+  } catch (error) {
+    throw new ProductionError(
+      `${(error as Error).message}. Repair ${store}/registry.json, or move it away so that the next run becomes production`,
+      { cause: error },
+    );
+  }
+}
+
 const RULE = "strictly better than the production model on this run's own validation rows";
 
 /**
  * @param isWanted false for --no-promote
- * @throws ProductionError when the production run cannot be loaded
+ * @throws ProductionError when the registry or the production run cannot be read
  */
 export function decide(
   source: CoreSource,
@@ -155,11 +166,14 @@ function figureOf(metrics: Metrics, metric: PromotionMetric): number | null {
 /** Why two models cannot be compared; undefined when they can. The order of columns may differ. */
 function differenceOf(production: Model, candidate: Model): string | undefined {
   const list = (names: readonly string[]) => names.join(", ");
+  // Names may hold commas, so that texts to show are not texts to compare.
+  const areEqual = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((name, k) => name === b[k]);
   const [ours, theirs] = [[...candidate.featureNames].sort(), [...production.featureNames].sort()];
-  if (list(ours) !== list(theirs)) {
+  if (!areEqual(ours, theirs)) {
     return `its features are ${list(production.featureNames)}`;
   }
-  if (list(production.spec.classes) !== list(candidate.spec.classes)) {
+  if (!areEqual(production.spec.classes, candidate.spec.classes)) {
     return `its classes are ${list(production.spec.classes)} (negative, positive)`;
   }
   if (production.spec.label !== candidate.spec.label) {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
 import type { FileDataset } from "../data/files.ts";
-import { setProduction } from "../miniflow/registry.ts";
+import { readRegistry, setProduction } from "../miniflow/registry.ts";
 import { toJson } from "../miniflow/store.ts";
 import { type ActiveRun, startRun } from "../miniflow/tracker.ts";
 import type { Metrics } from "../model/metrics.ts";
@@ -32,7 +32,9 @@ export interface RecordedTraining {
   readonly params: Readonly<Record<string, unknown>>;
   readonly result: TrainingResult;
   readonly decision: Decision;
-  /** Set when the production run was missing or damaged; the new run is recorded all the same. */
+  /** The run that is in production now, whether this one or another; null when none is. */
+  readonly production: string | null;
+  /** Set when the registry or the production run could not be read; the new run is recorded all the same. */
   readonly productionError?: ProductionError;
 }
 
@@ -154,9 +156,19 @@ export async function recordTraining(
       params,
       result,
       decision,
+      production: productionNow(store, request.model),
       ...(productionError && { productionError }),
     };
   });
+}
+
+function productionNow(store: string, model: string): string | null {
+  try {
+    return readRegistry(store).get(model)?.production ?? null;
+  } catch {
+    // A damaged registry names nothing; the decision says so where it mattered.
+    return null;
+  }
 }
 
 /** Whether a metric was written while training went on. */

@@ -2,9 +2,15 @@
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
 import { readCsv } from "../data/files.ts";
-import { readArtifact, readMetrics, readRun, type StoredRun } from "../miniflow/tracker.ts";
+import {
+  type MetricLine,
+  readArtifact,
+  readMetrics,
+  readRun,
+  type StoredRun,
+} from "../miniflow/tracker.ts";
 import { snakeCase } from "../training/card.ts";
-import { DEFAULT_PARAMS, type TrainingParams } from "../training/params.ts";
+import { checkParams, DEFAULT_PARAMS, type TrainingParams } from "../training/params.ts";
 import { type TrainingResult, train } from "../training/train.ts";
 
 export interface Verdict {
@@ -48,6 +54,13 @@ function recordedParams(run: StoredRun): {
   const params = Object.fromEntries(
     keys.map((key, k) => [key, values[k]]),
   ) as unknown as TrainingParams;
+  try {
+    checkParams(params);
+  } catch (error) {
+    throw new NotVerifiableError(
+      `Cannot verify run ${run.id} as its params.json is damaged: ${(error as Error).message}`,
+    );
+  }
   return { params, label, positive, features: features as string[] };
 }
 
@@ -131,7 +144,12 @@ function modelDifference(
 }
 
 function metricDifference(directory: string, result: TrainingResult): string | undefined {
-  const lines = readMetrics(directory);
+  let lines: MetricLine[];
+  try {
+    lines = readMetrics(directory);
+  } catch (error) {
+    return `metrics: ${(error as Error).message}`;
+  }
   for (const [i, { key, value, step }] of result.records.entries()) {
     const line = lines[i];
     if (line === undefined) return `metrics: ${key} at step ${step} is missing (line ${i + 1})`;

@@ -1,5 +1,5 @@
 // One pure function: a dataset and parameters in, everything that a run holds out. No disk, no clock, no network.
-import { Core, type Moments, type Score } from "../core/core.ts";
+import { Core, type Moments, type Score, VALUE_LIMIT } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { contentDigest, digestRows } from "../data/digest.ts";
@@ -82,7 +82,7 @@ export interface TrainingResult {
   readonly card: ModelCard;
 }
 
-/** Weights left the finite numbers: the step size is too large for the data. */
+/** Weights grew beyond 2^400, or out of the finite numbers: the step size is too large for the data. */
 export class DivergenceError extends RangeError {
   override readonly name: string = "DivergenceError";
 }
@@ -99,11 +99,16 @@ export async function train(
   hooks: TrainingHooks = {},
 ): Promise<TrainingResult> {
   checkParams(params);
-  const digests = dataset.rowDigests ?? digestRows(dataset);
-  const content = dataset.contentDigest ?? contentDigest(dataset, digests);
-  const split = splitRows(digests, dataset.y, { fraction: params.valFraction, seed: params.seed });
   // An instance of its own: trainings that take turns must not share memory.
   const core = new Core(source);
+  const digests = dataset.rowDigests ?? digestRows(dataset, core);
+  const content = dataset.contentDigest ?? contentDigest(dataset, digests);
+  const split = splitRows(
+    digests,
+    dataset.y,
+    { fraction: params.valFraction, seed: params.seed },
+    core,
+  );
   const { columns, features, y } = dataset;
   const moments = columns.map((column, j) => core.moments(features[j]!, column, split.train));
   const mean = Float64Array.from(moments, (m) => m.mean);
@@ -141,9 +146,9 @@ export async function train(
     const steps = Math.min(nextNote - step, stepsPerCall);
     weights = trainRows.descend(weights, bounds, { lr: params.lr, l2: params.l2, steps });
     step += steps;
-    if (!weights.every(Number.isFinite)) {
+    if (!weights.every((weight) => Math.abs(weight) <= VALUE_LIMIT)) {
       throw new DivergenceError(
-        `Cannot go on as the weights left the finite numbers within ${step} iterations: lower the learning rate (now ${params.lr})`,
+        `Cannot go on as the weights grew beyond 2^400 within ${step} iterations: lower the learning rate (now ${params.lr})`,
       );
     }
     await hooks.pause?.();

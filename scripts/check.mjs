@@ -1,0 +1,25 @@
+// The gate: cores, types, lint, tests. One command for contributors and for CI.
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const steps = [
+  ["build", "scripts/build.mjs"],
+  ["types of the tests", "node_modules/typescript/bin/tsc", "-p", "test/tsconfig.json"],
+  ["types of the core", "node_modules/typescript/bin/tsc", "-p", "assembly/tsconfig.json"],
+  ["lint", "node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
+  ["tests", "scripts/test.mjs"],
+];
+
+for (const [name, script, ...args] of steps) {
+  process.stdout.write(`\n== ${name}\n`);
+  const { status } = spawnSync(process.execPath, [script, ...args], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  if (status !== 0) {
+    process.stdout.write(`\n== ${name} failed\n`);
+    process.exit(status ?? 1);
+  }
+}
+process.stdout.write("\n== all passed\n");

@@ -1,0 +1,386 @@
+// Does the host's face of the core refuse what it must, give equal bits on both builds, and never let memory out?
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { Arena } from "../../src/core/arena.ts";
+import {
+  Core,
+  RANGE_LIMIT,
+  type RowsInput,
+  VALUE_LIMIT,
+  ValueRangeError,
+} from "../../src/core/core.ts";
+import { loadCore } from "../../src/core/node.ts";
+import type { CoreExports, CoreSource } from "../../src/core/source.ts";
+import { createRandom, hexOf, toHex } from "../contract/bits.ts";
+import { readBuild } from "../support/core-exports.ts";
+import { generate } from "../training/generated.ts";
+
+const simd = loadCore("simd");
+const scalar = loadCore("scalar");
+
+/** A source that lets a test look at the exports of the instance it makes. */
+function watched(source: CoreSource = simd): { source: CoreSource; bytes: () => number } {
+  let exports: CoreExports | undefined;
+  return {
+    source: {
+      ...source,
+      instantiate: () => {
+        exports = source.instantiate();
+        return exports;
+      },
+    },
+    bytes: () => exports!.memory.buffer.byteLength,
+  };
+}
+
+function inputOf(n: number, d: number, seed = 1): RowsInput & { y: Uint8Array } {
+  const { columns, y } = generate({ n, d, seed });
+  const core = new Core(simd);
+  const moments = columns.map((column, j) => core.moments(`x${j}`, column));
+  return {
+    columns,
+    y,
+    mean: Float64Array.from(moments, ({ mean }) => mean),
+    std: Float64Array.from(moments, ({ std }) => std),
+  };
+}
+
+function boundsOf({ columns, mean, std }: RowsInput): Float64Array {
+  return Float64Array.from(columns, (column, j) =>
+    column.reduce((most, x) => Math.max(most, Math.abs((x - mean[j]!) / std[j]!)), 0),
+  );
+}
+
+function weightsFor(d: number, seed = 1): Float64Array {
+  const random = createRandom(seed);
+  return new Float64Array(d + 1).map(() => random.normal());
+}
+
+describe("loadCore()", () => {
+  it("names the release core.wasm by its digest, whichever build runs", () => {
+    const digest = createHash("sha256").update(readBuild("core")).digest("hex");
+    expect(simd.digest).toBe(digest);
+    expect(scalar.digest).toBe(digest);
+    expect(Buffer.from(scalar.bytes).equals(readBuild("core"))).toBe(true);
+    expect(loadCore()).toBe(simd);
+  });
+
+  it("gives instances that share no memory", () => {
+    const [a, b] = [simd.instantiate(), simd.instantiate()];
+    expect(a.memory).not.toBe(b.memory);
+  });
+});
+
+describe("Core", () => {
+  it("refuses a core of another interface", () => {
+    const source = { ...simd, instantiate: () => ({ ...simd.instantiate(), abi: () => 2 }) };
+    expect(() => new Core(source)).toThrow(/this host speaks interface 1: the core speaks 2/);
+  });
+
+  it("gives equal bits on both builds, for every call and size", () => {
+    const results = (source: CoreSource) => {
+      const core = new Core(source);
+      const bits: string[][] = [];
+      for (const n of [1, 2, 7, 8, 9, 16, 17, 255, 257, 513]) {
+        for (const d of [1, 2, 5]) {
+          const input = inputOf(n, d, n + d);
+          const [bounds, w] = [boundsOf(input), weightsFor(d, n)];
+          core.reset();
+          const moments = input.columns.map((column) => core.moments("x", column));
+          const rows = core.rows(input);
+          const { logits, probabilities } = rows.predict(w);
+          const score = rows.score(w, 0.4);
+          bits.push(
+            hexOf(moments.flatMap(({ min, max, mean, std }) => [min, max, mean, std])),
+            hexOf(logits),
+            hexOf(probabilities),
+            hexOf([score.loss, score.brier, score.correct]),
+            hexOf(rows.contributions(w)),
+            hexOf(rows.gradient(w, bounds, 0.1)),
+            hexOf(rows.descend(w, bounds, { lr: 0.2, l2: 0.1, steps: 7 })),
+            hexOf(core.sigmoid(logits)),
+            hexOf(core.exp(probabilities)),
+            hexOf(core.log(probabilities)),
+            [toHex(core.sum(logits, 1000))],
+          );
+        }
+      }
+      return bits;
+    };
+    expect(results(scalar)).toEqual(results(simd));
+  });
+
+  it("takes rows by index as if their columns had been gathered", () => {
+    const input = inputOf(60, 3);
+    const index = Uint32Array.of(5, 5, 59, 0, 17, 4, 33, 2, 8);
+    const pick = (column: Float64Array) => Float64Array.from(index, (i) => column[i]!);
+    const core = new Core(simd);
+    const w = weightsFor(3);
+    const chosen = core.rows({ ...input, index });
+    const gathered = core.rows({
+      ...input,
+      columns: input.columns.map(pick),
+      y: Uint8Array.from(index, (i) => input.y[i]!),
+    });
+    expect(chosen.n).toBe(9);
+    expect(chosen.score(w, 0.5)).toEqual(gathered.score(w, 0.5));
+    const bounds = boundsOf(input);
+    expect(chosen.gradient(w, bounds, 0)).toEqual(gathered.gradient(w, bounds, 0));
+    const column = input.columns[1]!;
+    expect(core.moments("x", column, index)).toEqual(core.moments("x", pick(column)));
+  });
+
+  it("scores no rows as nothing", () => {
+    const rows = new Core(simd).rows({ ...inputOf(9, 2), index: new Uint32Array(0) });
+    expect(rows.n).toBe(0);
+    expect(rows.predict(weightsFor(2)).logits).toHaveLength(0);
+    expect(rows.contributions(weightsFor(2))).toHaveLength(0);
+  });
+
+  const input = inputOf(20, 2);
+  const bounds = boundsOf(input);
+  const w = weightsFor(2);
+  const nan = (at: number) => input.columns[0]!.map((x, i) => (i === at ? Number.NaN : x));
+  const refused: [string, (core: Core) => unknown, new (message?: string) => Error, RegExp][] = [
+    ["a column with NaN", (c) => c.moments("a", nan(3)), RangeError, /pass NaN to the core/],
+    [
+      "a column with Infinity",
+      (c) => c.moments("a", Float64Array.of(1, -Infinity)),
+      RangeError,
+      /pass -Infinity to the core: values must be finite/,
+    ],
+    [
+      "a column beyond 2^400",
+      (c) => c.moments("far", Float64Array.of(1, -1e200)),
+      ValueRangeError,
+      /"far" as magnitudes must be at most 2\^400: found 1e\+200/,
+    ],
+    [
+      "a range below 2^-400",
+      (c) => c.moments("near", Float64Array.of(0, 1e-200)),
+      ValueRangeError,
+      /"near" as its range must be 0 or at least 2\^-400: found 1e-200/,
+    ],
+    ["moments of no rows", (c) => c.moments("a", new Float64Array(0)), Error, /range: status 4/],
+    ["no columns", (c) => c.rows({ ...input, columns: [] }), TypeError, /not none: 0, 2, 2/],
+    ["fewer means", (c) => c.rows({ ...input, mean: Float64Array.of(1) }), TypeError, /2, 1, 2/],
+    [
+      "fewer deviations",
+      (c) => c.rows({ ...input, std: Float64Array.of(1) }),
+      TypeError,
+      /2, 2, 1/,
+    ],
+    [
+      "columns of two lengths",
+      (c) => c.rows({ ...input, columns: [input.columns[0]!, new Float64Array(19)] }),
+      TypeError,
+      /must have one length/,
+    ],
+    [
+      "too few labels",
+      (c) => c.rows({ ...input, y: new Uint8Array(19) }),
+      TypeError,
+      /must have one length/,
+    ],
+    [
+      "a label of 2",
+      (c) => c.rows({ ...input, y: new Uint8Array(20).fill(2) }),
+      RangeError,
+      /label 2: labels are 0 or 1/,
+    ],
+    [
+      "a row that is not finite",
+      (c) => c.rows({ ...input, columns: [nan(19), input.columns[1]!] }),
+      RangeError,
+      /must be finite/,
+    ],
+    [
+      "an index beyond the rows",
+      (c) => c.rows({ ...input, index: Uint32Array.of(0, 20) }),
+      RangeError,
+      /pass undefined to the core/,
+    ],
+    [
+      "too few weights",
+      (c) => c.rows(input).predict(w.subarray(1)),
+      TypeError,
+      /2 weights where 3/,
+    ],
+    [
+      "too few bounds",
+      (c) => c.rows(input).gradient(w, bounds.subarray(1), 0),
+      TypeError,
+      /1 bounds for 2 features/,
+    ],
+    [
+      "a bound that is none",
+      (c) => c.rows(input).gradient(w, Float64Array.of(1, Number.NaN), 0),
+      Error,
+      /gradient: status 4, out of range/,
+    ],
+    [
+      "score without labels",
+      (c) => c.rows({ columns: input.columns, mean: input.mean, std: input.std }).score(w, 0.5),
+      TypeError,
+      /without labels/,
+    ],
+    [
+      "a logit that is not finite",
+      (c) => c.rows(input).predict(Float64Array.of(1.7e308, 1.7e308, 1.7e308)),
+      ValueRangeError,
+      /score row \d+: its values are so far/,
+    ],
+    [
+      "a value beyond its bound",
+      (c) => c.sum(Float64Array.of(1, -2), 1),
+      RangeError,
+      /1: found -2/,
+    ],
+    ["a sum with NaN", (c) => c.sum(Float64Array.of(Number.NaN), 1), RangeError, /found NaN/],
+    [
+      "half a step",
+      (c) => c.rows(input).descend(w, bounds, { lr: 0.1, l2: 0, steps: 1.5 }),
+      RangeError,
+      /whole number/,
+    ],
+    [
+      "a learning rate that is no number",
+      (c) => c.rows(input).descend(w, bounds, { lr: Number.NaN, l2: 0, steps: 1 }),
+      RangeError,
+      /lr and l2 finite/,
+    ],
+  ];
+
+  it.each(refused)("refuses %s", (_, call, kind, message) => {
+    const core = new Core(simd);
+    expect(() => call(core)).toThrow(kind);
+    expect(() => call(core)).toThrow(message);
+  });
+
+  it("takes the values at the limits", () => {
+    const core = new Core(simd);
+    const far = core.moments("far", Float64Array.of(-VALUE_LIMIT, VALUE_LIMIT));
+    expect(far).toEqual({ min: -VALUE_LIMIT, max: VALUE_LIMIT, mean: 0, std: VALUE_LIMIT });
+    const near = core.moments("near", Float64Array.of(0, RANGE_LIMIT));
+    expect(near.std).toBe(RANGE_LIMIT / 2);
+    expect(core.moments("tiny but constant", Float64Array.of(5e-324, 5e-324)).std).toBe(1);
+    expect(core.moments("one row", Float64Array.of(3)).mean).toBe(3);
+  });
+
+  it("gives memory back when a call fails, and after each call", () => {
+    const { source, bytes } = watched();
+    const core = new Core(source);
+    const big = new Float64Array(50_000).map((_, i) => i % 7);
+    const bad = big.map((x, i) => (i === 49_999 ? Number.NaN : x));
+    core.moments("a", big);
+    const once = bytes();
+    for (let k = 0; k < 20; k++) {
+      core.moments("a", big);
+      core.sigmoid(big.subarray(0, 20_000));
+      expect(() => core.moments("a", bad)).toThrow(RangeError);
+    }
+    expect(bytes()).toBe(once);
+  });
+
+  it("reset() gives back the rows", () => {
+    const { source, bytes } = watched();
+    const core = new Core(source);
+    const rows = inputOf(5000, 3);
+    core.rows(rows).predict(weightsFor(3));
+    const once = bytes();
+    for (let k = 0; k < 20; k++) {
+      core.reset();
+      core.rows(rows).predict(weightsFor(3));
+    }
+    expect(bytes()).toBe(once);
+    core.rows(rows);
+    core.rows(rows);
+    expect(bytes()).toBeGreaterThan(once);
+  });
+
+  it("keeps rows and results through growth, and hands out copies only", () => {
+    const { source, bytes } = watched();
+    const core = new Core(source);
+    const rows = core.rows(input);
+    const before = rows.predict(w);
+    const gradient = rows.gradient(w, bounds, 0.1);
+    const [z, p] = [hexOf(before.logits), hexOf(before.probabilities)];
+    const size = bytes();
+    const more = core.rows(inputOf(40_000, 3));
+    expect(bytes()).toBeGreaterThan(size);
+    // What was given out earlier is not detached, and the rows are where they were.
+    expect(hexOf(before.logits)).toEqual(z);
+    expect(hexOf(before.probabilities)).toEqual(p);
+    expect(before.logits.buffer.byteLength).toBe(8 * input.y.length);
+    // Writing into results changes nothing inside.
+    before.logits.fill(0);
+    gradient.fill(0);
+    more.contributions(weightsFor(3)).fill(0);
+    expect(hexOf(rows.predict(w).logits)).toEqual(z);
+    expect(hexOf(rows.gradient(w, bounds, 0.1))).not.toEqual(hexOf(gradient));
+  });
+
+  it("leaves its arguments as they are", () => {
+    const own = inputOf(30, 2, 9);
+    const said = JSON.stringify([
+      own.columns.map(hexOf),
+      hexOf(own.mean),
+      hexOf(own.std),
+      [...own.y],
+    ]);
+    const start = weightsFor(2);
+    const started = hexOf(start);
+    const rows = new Core(simd).rows(own);
+    rows.descend(start, boundsOf(own), { lr: 1, l2: 0, steps: 3 });
+    rows.score(start, 0.5);
+    expect(hexOf(start)).toEqual(started);
+    expect(
+      JSON.stringify([own.columns.map(hexOf), hexOf(own.mean), hexOf(own.std), [...own.y]]),
+    ).toBe(said);
+  });
+
+  it("descends by no step to where it was", () => {
+    const rows = new Core(simd).rows(input);
+    expect(hexOf(rows.descend(w, bounds, { lr: 0.1, l2: 0.1, steps: 0 }))).toEqual(hexOf(w));
+  });
+});
+
+describe("Arena", () => {
+  it("gives out 16-byte aligned arrays one after the other, from its base", () => {
+    const arena = new Arena(new WebAssembly.Memory({ initial: 1 }), 2048);
+    expect([arena.allocate(1), arena.allocate(3), arena.allocate(0), arena.allocate(2)]).toEqual([
+      2048, 2064, 2096, 2096,
+    ]);
+    arena.reset();
+    expect(arena.allocate(1)).toBe(2048);
+  });
+
+  it("grows by the pages it needs, and no more", () => {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const arena = new Arena(memory, 1024);
+    arena.allocate((65536 - 1024) / 8);
+    expect(memory.buffer.byteLength).toBe(65536);
+    arena.allocate(1);
+    expect(memory.buffer.byteLength).toBe(2 * 65536);
+  });
+
+  it("scratch() gives back what was allocated inside, also when it throws", () => {
+    const arena = new Arena(new WebAssembly.Memory({ initial: 1 }), 1024);
+    const inside = arena.scratch(() => arena.scratch(() => arena.allocate(4)) + arena.allocate(2));
+    expect(inside).toBe(2048);
+    expect(() =>
+      arena.scratch(() => {
+        arena.allocate(100);
+        throw new Error("stop");
+      }),
+    ).toThrow("stop");
+    expect(arena.allocate(1)).toBe(1024);
+  });
+
+  it("says so when memory cannot grow, and takes nothing then", () => {
+    const arena = new Arena(new WebAssembly.Memory({ initial: 1, maximum: 2 }), 1024);
+    expect(() => arena.allocate(65536)).toThrow(RangeError);
+    expect(() => arena.allocate(65536)).toThrow(/give the core 1 MiB of memory/);
+    expect(arena.allocate(1)).toBe(1024);
+  });
+});
