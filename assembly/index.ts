@@ -188,6 +188,7 @@ export function sha256(blocks: usize, count: u32, n: u32, work: usize, digests: 
     check.checkArray(work, SCHEDULE_BYTES >> 3) ||
     check.checkArray(digests, messages << 2);
   if (status) return status;
+  if (count == 0) return check.OUT_OF_RANGE;
   if (ASC_FEATURE_SIMD) {
     for (let i: usize = 0; i < n; i += messageLanes<v128>()) {
       sha256Of<v128>(blocks + i * count * 64, count, work, digests + i * 32);

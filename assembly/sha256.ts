@@ -76,6 +76,15 @@ function rotate<V>(a: V, count: i32): V {
   }
 }
 
+/** The bytes of each u32 in the opposite order. */
+function reversed<V>(words: V): V {
+  if (isVector<V>()) {
+    return v128.shuffle<u8>(words, words, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+  } else {
+    return bswap<u32>(words);
+  }
+}
+
 /** The big-endian word at `at` of one or four messages that are `stride` bytes apart. */
 function word<V>(at: usize, stride: usize): V {
   if (isVector<V>()) {
@@ -83,48 +92,29 @@ function word<V>(at: usize, stride: usize): V {
     words = v128.load_lane<u32>(at + stride, words, 1);
     words = v128.load_lane<u32>(at + 2 * stride, words, 2);
     words = v128.load_lane<u32>(at + 3 * stride, words, 3);
-    return v128.shuffle<u8>(words, words, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+    return reversed<V>(words);
   } else {
-    return bswap<u32>(load<u32>(at));
+    return reversed<V>(load<u32>(at));
   }
 }
 
 /** Writes a word of one or four digests, big-endian. */
 function storeWord<V>(at: usize, value: V): void {
+  const words = reversed<V>(value);
   if (isVector<V>()) {
-    const words = v128.shuffle<u8>(
-      value,
-      value,
-      3,
-      2,
-      1,
-      0,
-      7,
-      6,
-      5,
-      4,
-      11,
-      10,
-      9,
-      8,
-      15,
-      14,
-      13,
-      12,
-    );
     v128.store_lane<u32>(at, words, 0);
     v128.store_lane<u32>(at + DIGEST_BYTES, words, 1);
     v128.store_lane<u32>(at + 2 * DIGEST_BYTES, words, 2);
     v128.store_lane<u32>(at + 3 * DIGEST_BYTES, words, 3);
   } else {
-    store<u32>(at, bswap<u32>(value));
+    store<u32>(at, words);
   }
 }
 
 /**
  * Digests of messageLanes messages that stand one after the other.
  *
- * @param blocks the first message     @param count blocks of each message
+ * @param blocks the first message     @param count blocks of each message, at least 1
  * @param work SCHEDULE_BYTES bytes     @param digests where the first digest goes
  */
 export function sha256<V>(blocks: usize, count: usize, work: usize, digests: usize): void {

@@ -196,9 +196,15 @@ export class Core {
    *
    * @param blocks [n, blockCount, 64] bytes: each message padded as FIPS 180-4 says, one after the other
    * @returns [n, 32] bytes
+   * @throws RangeError when the blocks are not those of whole messages of at least one block
    */
   sha256Many(blocks: Uint8Array, blockCount: number): Uint8Array {
     const n = blocks.length / (blockCount * 64);
+    if (!Number.isInteger(blockCount) || blockCount < 1 || !Number.isInteger(n)) {
+      throw new RangeError(
+        `Cannot hash ${blocks.length} bytes as messages of ${blockCount} blocks of 64 bytes`,
+      );
+    }
     return this.#arena.scratch(() => {
       const lanes = Math.ceil(n / 4) * 4;
       const from = this.#arena.allocate(lanes * blockCount * 8);

@@ -1,20 +1,12 @@
 // How a model becomes the bytes of a model.npz and back, and which digest names it (N10).
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
-import canonicalizeModule from "canonicalize";
+import { canonicalJson } from "../data/canonical-json.ts";
+import { type Action, failure } from "./format-error.ts";
 import { type InputColumn, MODEL_FORMAT, type Model, type ModelSpec } from "./model.ts";
-import {
-  encodeNpy,
-  ModelFormatError,
-  type Npy,
-  readNpz,
-  showShape,
-  toNumbers,
-  toStrings,
-  writeNpz,
-} from "./npz.ts";
+import { encodeNpy, type Npy, readNpz, showShape, toNumbers, toStrings, writeNpz } from "./npz.ts";
 
-export { ModelFormatError };
+export { ModelFormatError } from "./format-error.ts";
 
 /** Most features of a model file. One of 16,384 with short names takes 3.6 MB and 70 ms to read. */
 export const MAX_FEATURES = 32_768;
@@ -24,15 +16,7 @@ export const MAX_NAME_LENGTH = 1024;
 const KEYS = ["w", "b", "mean", "std", "feature_names", "class_names", "spec"] as const;
 const DIGEST_KEYS = ["spec", "feature_names", "class_names", "mean", "std", "w", "b"] as const;
 
-// The package is CommonJS and its default export is the function, which its types do not say.
-const canonicalize = canonicalizeModule as unknown as (value: unknown) => string;
-
 type Key = (typeof KEYS)[number];
-type Action = "read" | "write";
-
-function failure(action: Action, what: string): ModelFormatError {
-  return new ModelFormatError(`Cannot ${action} model: ${what}`);
-}
 
 /**
  * A model as the bytes of a model.npz. Equal models give equal bytes.
@@ -58,7 +42,7 @@ function encodeMembers(model: Model): Record<Key, Uint8Array> {
     std: encodeNpy({ dtype: "<f8", shape: [d], values: model.std }),
     feature_names: encodeNpy({ dtype: "<U", shape: [d], values: model.featureNames }),
     class_names: encodeNpy({ dtype: "<U", shape: [2], values: spec.classes }),
-    spec: encodeNpy({ dtype: "<U", shape: [], values: [canonicalize(spec)] }),
+    spec: encodeNpy({ dtype: "<U", shape: [], values: [canonicalJson(spec)] }),
   };
 }
 
@@ -289,7 +273,7 @@ function parseSpec(text: string): ModelSpec {
   }
   const spec = toSpec(value, "read");
   // One text for one spec: otherwise equal models had other digests, and a key could come twice.
-  if (canonicalize(spec) !== text) {
+  if (canonicalJson(spec) !== text) {
     throw failure("read", '"spec" must be RFC 8785 JSON: keys sorted, no spaces, none twice');
   }
   return spec;

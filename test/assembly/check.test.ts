@@ -4,6 +4,7 @@ import {
   Arena,
   BUILDS,
   type CoreExports,
+  hashedCount,
   instantiate,
   MISALIGNED,
   OK,
@@ -24,6 +25,7 @@ type Argument =
 const N = 9;
 const D = 3;
 const ROWS = padded(N);
+const HASHED = hashedCount(N);
 
 function array(count: number, value = 1): Argument {
   return { kind: "array", count, value };
@@ -58,6 +60,7 @@ const CALLS: Record<Name, Argument[]> = {
   score: [array(N), array(N), rows, number(0.5), array(3)],
   gradient: [...problem, number(0.1), array(D + 1)],
   descend: [...problem, number(0.1), number(0.1), number(2)],
+  sha256: [array(HASHED * D * 8), features, rows, array(32), array(HASHED * 4)],
 };
 const NAMES = Object.keys(CALLS) as Name[];
 
@@ -157,6 +160,27 @@ describe.each(BUILDS)("build/%s.wasm", (build) => {
   it("pack() refuses a column that is none of the features", () => {
     for (const j of [D, D + 1, UINT_MAX]) refuses("pack", { 6: j }, OUT_OF_RANGE);
     refuses("pack", { 5: 0, 6: 0 }, OUT_OF_RANGE);
+  });
+
+  it("sha256() refuses messages without a block, even no messages", () => {
+    refuses("sha256", { 1: 0 }, OUT_OF_RANGE);
+    refuses("sha256", { 1: 0, 2: 0 }, OUT_OF_RANGE);
+  });
+
+  it("sha256() wants room for whole groups of four messages", () => {
+    for (const n of [1, 2, 3, 4, 5, 8, 9]) {
+      // Blocks of 64 bytes and digests of 32: exactly their room, then a word less.
+      for (const [place, bytes] of [
+        [0, hashedCount(n) * D * 64],
+        [4, hashedCount(n) * 32],
+      ] as const) {
+        const values = layOut("sha256");
+        values[2] = n;
+        values[place] = end - bytes;
+        expect(call("sha256", values), `n = ${n}, argument ${place}`).toBe(OK);
+        refuses("sha256", { 2: n, [place]: end - bytes + 8 }, OUT_OF_BOUNDS);
+      }
+    }
   });
 
   const BAD_BOUNDS = [

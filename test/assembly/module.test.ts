@@ -18,6 +18,7 @@ const FUNCTIONS = [
   "pack",
   "range",
   "score",
+  "sha256",
   "sigmoid",
   "sum",
 ];

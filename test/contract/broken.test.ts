@@ -5,6 +5,8 @@ import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
 import {
   Arena,
+  BUILDS,
+  type BuildName,
   type CoreExports,
   instantiate,
   openCore,
@@ -31,12 +33,12 @@ interface Edit {
   to: string;
 }
 
-/** The scalar core, from sources of which one place is another. */
-async function compile(edit?: Edit): Promise<CoreExports> {
+/** The scalar core or the one with vectors, from sources of which one place is another. */
+async function compile(edit?: Edit, features = ""): Promise<CoreExports> {
   let wasm: Uint8Array<ArrayBuffer> | undefined;
   let isEdited = edit === undefined;
   const { error, stderr } = await asc.main(
-    "assembly/index.ts --config none --runtime stub --use abort= -O1 --outFile core.wasm".split(
+    `assembly/index.ts --config none --runtime stub --use abort= -O1 --outFile core.wasm${features}`.split(
       " ",
     ),
     {
@@ -120,29 +122,49 @@ describe("the contract", () => {
       wrong: ["logits"],
     },
     { file: "index.ts", from: ">= threshold", to: "> 0.5", wrong: ["score"] },
+    { file: "sha256.ts", from: "0xc67178f2", to: "0xc67178f3", wrong: ["sha256"] },
+    { file: "sha256.ts", from: "rotate<V>(a, 22)", to: "rotate<V>(a, 21)", wrong: ["sha256"] },
+    { file: "sha256.ts", from: "(t + 9) & 15", to: "(t + 8) & 15", wrong: ["sha256"] },
+    { file: "sha256.ts", from: "block < count", to: "block < 1", wrong: ["sha256"] },
   ])("reports $file with $to", async ({ wrong, ...edit }) => {
     expect(findWrong(await compile(edit))).toEqual(expect.arrayContaining(wrong));
   });
 
-  it.each(["core", "core.scalar", "core.debug"] as const)(
-    "reports one flipped bit of a coefficient of exp in build/%s.wasm",
-    (build) => {
-      const bytes = readBuild(build);
-      const C3 = new DataView(new ArrayBuffer(8));
-      C3.setFloat64(0, 0.16666666666665886, true);
-      const pattern = Buffer.from(C3.buffer);
-      let flipped = 0;
-      for (let at = 0; ; flipped++) {
-        at = Buffer.from(bytes.buffer).indexOf(pattern, at);
-        if (at < 0) break;
-        bytes[at + 4]! ^= 1; // 2^-20 of the coefficient; its last bits are below what exp rounds
-      }
-      expect(flipped).toBeGreaterThan(0);
-      expect(findWrong(instantiate(bytes))).toEqual(
-        expect.arrayContaining(["descend", "exp", "gradient", "sigmoid"]),
-      );
-    },
-  );
+  // What only the build with vectors runs.
+  it.each<Edit>([
+    { file: "sha256.ts", from: "at + 3 * stride", to: "at + 2 * stride" },
+    { file: "sha256.ts", from: "i32x4.shl(a, 32 - count)", to: "i32x4.shl(a, 31 - count)" },
+    { file: "sha256.ts", from: "at + 2 * DIGEST_BYTES", to: "at + 3 * DIGEST_BYTES" },
+    { file: "index.ts", from: "i += messageLanes<v128>()", to: "i += 8" },
+  ])("reports $file with vectors and $to", async (edit) => {
+    expect(findWrong(await compile(edit, " --enable simd"))).toEqual(["sha256"]);
+  });
+
+  /** A build with the lowest bit of a byte flipped wherever a pattern stands. */
+  function flip(build: BuildName, pattern: ArrayBuffer, offset: number): CoreExports {
+    const bytes = readBuild(build);
+    let flipped = 0;
+    for (let at = 0; ; flipped++) {
+      at = Buffer.from(bytes.buffer).indexOf(Buffer.from(pattern), at);
+      if (at < 0) break;
+      bytes[at + offset]! ^= 1;
+    }
+    expect(flipped).toBeGreaterThan(0);
+    return instantiate(bytes);
+  }
+
+  it.each(BUILDS)("reports one flipped bit of a coefficient of exp in build/%s.wasm", (build) => {
+    const C3 = new DataView(new ArrayBuffer(8));
+    C3.setFloat64(0, 0.16666666666665886, true);
+    // 2^-20 of the coefficient; its last bits are below what exp rounds
+    expect(findWrong(flip(build, C3.buffer, 4))).toEqual(
+      expect.arrayContaining(["descend", "exp", "gradient", "sigmoid"]),
+    );
+  });
+
+  it.each(BUILDS)("reports one flipped bit of a constant of sha256 in build/%s.wasm", (build) => {
+    expect(findWrong(flip(build, Uint32Array.of(0x428a2f98).buffer, 0))).toEqual(["sha256"]);
+  });
 
   it("reports one lane that is off by one ulp", () => {
     const exports = instantiate(readBuild("core"));
@@ -172,6 +194,19 @@ describe("the contract", () => {
     expect(findWrong(broken)).toEqual(["sum"]);
   });
 
+  it("reports one bit of the last digest", () => {
+    const exports = instantiate(readBuild("core"));
+    const broken: CoreExports = {
+      ...exports,
+      sha256(blocks, count, n, work, digests) {
+        const status = exports.sha256(blocks, count, n, work, digests);
+        if (n === 9) new Uint8Array(exports.memory.buffer)[digests + 32 * n - 1]! ^= 1;
+        return status;
+      },
+    };
+    expect(findWrong(broken)).toEqual(["sha256"]);
+  });
+
   it("reports kernels that refuse, write past an end or spoil an input", () => {
     const exports = instantiate(readBuild("core"));
     const touch = (pointer: number) => {
@@ -195,8 +230,20 @@ describe("the contract", () => {
         touch(c - 1);
         return status;
       },
+      sha256(blocks, count, n, work, digests) {
+        const status = exports.sha256(blocks, count, n, work, digests);
+        touch(work + 256);
+        return status;
+      },
     };
-    expect(findWrong(broken)).toEqual(["contributions", "exp", "log", "moments", "range"]);
+    expect(findWrong(broken)).toEqual([
+      "contributions",
+      "exp",
+      "log",
+      "moments",
+      "range",
+      "sha256",
+    ]);
   });
 });
 

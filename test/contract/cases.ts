@@ -9,6 +9,10 @@ export const ROW_COUNTS = [
 ];
 export const FEATURE_COUNTS = [0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17];
 
+/** Messages round the four that are hashed at a time, and blocks of each. */
+const MESSAGE_COUNTS = [0, 1, 2, 3, 4, 5, 7, 8, 9];
+const BLOCK_COUNTS = [1, 2, 3, 8];
+
 export type Kernel = keyof Core;
 
 export interface Case {
@@ -159,6 +163,15 @@ export function createCases(seed: number): Case[] {
   add("descend", "all labels equal", (core) =>
     core.descend(oneClass, new Float64Array(4), 0.3, 0.001, 50),
   );
+
+  for (const n of MESSAGE_COUNTS) {
+    for (const count of BLOCK_COUNTS) {
+      const blocks = new Uint8Array(n * count * 64).map(() => random.below(256));
+      add("sha256", `n = ${n}, count = ${count}`, (core) =>
+        Float64Array.from(core.sha256(blocks, count)),
+      );
+    }
+  }
   return cases;
 }
 

@@ -1,4 +1,4 @@
-// What does the core compute? The whole algorithm (CONTRACT.md, N1-N8), readable, to the last bit.
+// What does the core compute? The whole algorithm (CONTRACT.md, N1-N8) and SHA-256, readable, to the last bit.
 //
 //   columns [d] of [n] f64, standardised     y [n] f64, 0 or 1     w [d + 1] f64, bias last
 //   bounds [d + 1] f64: bounds[j] ≥ max|x_ij|, bounds[d] = 1
@@ -26,6 +26,8 @@ export interface Core {
   score(p: Float64Array, y: Float64Array, threshold: number): Float64Array;
   gradient(problem: Problem, w: Float64Array, l2: number): Float64Array;
   descend(problem: Problem, w: Float64Array, lr: number, l2: number, steps: number): Float64Array;
+  /** [n, count, 64] bytes of padded messages to [n, 32] bytes of digests. */
+  sha256(blocks: Uint8Array, count: number): Uint8Array;
 }
 
 const view = new DataView(new ArrayBuffer(8));
@@ -258,6 +260,53 @@ function descend(
   return w;
 }
 
+// FIPS 180-4: SHA-256 of messages that are padded already. Additions are modulo 2^32.
+
+const PRIMES: number[] = [];
+for (let i = 2; PRIMES.length < 64; i++) if (PRIMES.every((p) => i % p !== 0)) PRIMES.push(i);
+
+const fractionBits = (root: number) => Math.floor((root % 1) * 2 ** 32); // the first 32
+const H = PRIMES.slice(0, 8).map((p) => fractionBits(Math.sqrt(p)));
+const K = PRIMES.map((p) => fractionBits(Math.cbrt(p)));
+
+type Eight = [number, number, number, number, number, number, number, number];
+
+function rotate(word: number, by: number): number {
+  return (word >>> by) | (word << (32 - by));
+}
+
+function compress(hash: readonly number[], block: DataView): number[] {
+  const W = Array.from({ length: 16 }, (_, t) => block.getUint32(4 * t));
+  let state = hash;
+  for (let t = 0; t < 64; t++) {
+    if (t >= 16) {
+      const [x, y] = [W[t - 15]!, W[t - 2]!];
+      const s0 = rotate(x, 7) ^ rotate(x, 18) ^ (x >>> 3);
+      const s1 = rotate(y, 17) ^ rotate(y, 19) ^ (y >>> 10);
+      W.push((s1 + W[t - 7]! + s0 + W[t - 16]!) | 0);
+    }
+    const [a, b, c, d, e, f, g, h] = state as Eight;
+    const s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
+    const s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
+    const t1 = h + s1 + ((e & f) ^ (~e & g)) + K[t]! + W[t]!;
+    const t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
+    state = [(t1 + t2) | 0, a, b, c, (d + t1) | 0, e, f, g];
+  }
+  return hash.map((word, i) => (word + state[i]!) | 0);
+}
+
+function sha256(blocks: Uint8Array, count: number): Uint8Array {
+  const digests = new DataView(new ArrayBuffer(blocks.length / (2 * count)));
+  for (let at = 0, i = 0; at < blocks.length; i++) {
+    let hash = H;
+    for (let block = 0; block < count; block++, at += 64) {
+      hash = compress(hash, new DataView(blocks.buffer, blocks.byteOffset + at, 64));
+    }
+    for (let k = 0; k < 8; k++) digests.setUint32(32 * i + 4 * k, hash[k]!);
+  }
+  return new Uint8Array(digests.buffer);
+}
+
 export const reference: Core = {
   exp: (x) => x.map(exp),
   log: (x) => x.map(log),
@@ -271,4 +320,5 @@ export const reference: Core = {
   score,
   gradient,
   descend,
+  sha256,
 };

@@ -34,7 +34,10 @@ function watched(source: CoreSource = simd): { source: CoreSource; bytes: () => 
 }
 
 function inputOf(n: number, d: number, seed = 1): RowsInput & { y: Uint8Array } {
-  const { columns, y } = generate({ n, d, seed });
+  // Twenty more rows, so that both classes are there for any n.
+  const more = generate({ n: n + 20, d, seed });
+  const columns = more.columns.map((column) => column.slice(0, n));
+  const y = more.y.slice(0, n);
   const core = new Core(simd);
   const moments = columns.map((column, j) => core.moments(`x${j}`, column));
   return {
@@ -109,6 +112,30 @@ describe("Core", () => {
     };
     expect(results(scalar)).toEqual(results(simd));
   });
+
+  it.each([simd, scalar])(
+    "hashes padded messages as Node does, whatever their length and number",
+    (source) => {
+      const core = new Core(source);
+      const random = createRandom(6);
+      for (const length of [0, 1, 55, 56, 63, 64, 119, 120, 200]) {
+        for (const n of [0, 1, 3, 4, 5, 9]) {
+          const blockCount = Math.ceil((length + 9) / 64);
+          const blocks = new Uint8Array(n * blockCount * 64);
+          const expected = Array.from({ length: n }, (_, k) => {
+            const message = new Uint8Array(length).map(() => random.below(256));
+            const at = k * blockCount * 64;
+            blocks.set(message, at);
+            blocks[at + length] = 0x80;
+            new DataView(blocks.buffer).setUint32(at + blockCount * 64 - 4, 8 * length);
+            return createHash("sha256").update(message).digest("hex");
+          });
+          const digests = Buffer.from(core.sha256Many(blocks, blockCount)).toString("hex");
+          expect(digests, `${n} messages of ${length}`).toBe(expected.join(""));
+        }
+      }
+    },
+  );
 
   it("takes rows by index as if their columns had been gathered", () => {
     const input = inputOf(60, 3);

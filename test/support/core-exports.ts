@@ -40,6 +40,7 @@ export interface CoreExports {
     l2: number,
     steps: number,
   ): number;
+  sha256(blocks: number, count: number, n: number, work: number, digests: number): number;
 }
 
 export const BUILDS = ["core", "core.scalar", "core.debug"] as const;
@@ -68,6 +69,11 @@ export const WORK_PER_FEATURE = 6;
 
 export function padded(n: number): number {
   return Math.ceil(n / TILE_ROWS) * TILE_ROWS;
+}
+
+/** Messages that sha256 has to have room for: whole groups of four. */
+export function hashedCount(n: number): number {
+  return Math.ceil(n / 4) * 4;
 }
 
 const PAGE = 65536;
@@ -270,6 +276,17 @@ export function openCore(exports: CoreExports): Core {
         const status = exports.descend(X, n, d, y, pointer, bounds, work, lr, l2, steps);
         return { status, pointer, count: w.length };
       }),
+    sha256(blocks, count) {
+      const n = blocks.length / (64 * count);
+      const room = new Uint8Array(hashedCount(n) * 64 * count).fill(GUARD);
+      room.set(blocks);
+      const digests = call("sha256", (arena) => {
+        const [from, work] = [arena.input(new Float64Array(room.buffer)), arena.output(32)];
+        const pointer = arena.output(hashedCount(n) * 4);
+        return { status: exports.sha256(from, count, n, work, pointer), pointer, count: n * 4 };
+      });
+      return new Uint8Array(digests.buffer);
+    },
   };
 }
 
