@@ -195,6 +195,11 @@ export class LogisticRegression {
   #predict(rows: RowsLike): Predictions {
     const d = this.model.featureNames.length;
     const n = rows instanceof Float64Array ? rows.length / d : rows.length;
+    if (!Number.isInteger(n)) {
+      throw new TypeError(
+        `Cannot predict as ${rows.length} values are no whole number of rows of ${d} features`,
+      );
+    }
     const columns = columnsOf(rows, n);
     if (columns.length !== d) {
       throw new TypeError(`Cannot predict rows of ${columns.length} values with ${d} features`);

@@ -1,5 +1,4 @@
 // Which model a command uses: the one named by --model-file, else the production model of the registry.
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { readRegistry } from "../miniflow/registry.ts";
 import { readFileIfAny } from "../miniflow/store.ts";
@@ -7,6 +6,7 @@ import type { Model } from "../model/model.ts";
 import { decodeModel } from "../model/model-file.ts";
 import { readProduction, readStoredModel } from "../recording/promote.ts";
 import { UsageError } from "./exit.ts";
+import { statIfAny } from "./paths.ts";
 
 export interface ModelFlags {
   readonly modelFile?: string;
@@ -35,7 +35,7 @@ export function chooseModel(flags: ModelFlags): ChosenModel {
 }
 
 function fromPath(path: string): ChosenModel {
-  const info = statSync(path, { throwIfNoEntry: false });
+  const info = statIfAny(path);
   if (info === undefined) throw new UsageError(`Cannot find the model file ${path}`);
   if (info.isDirectory() && readFileIfAny(join(path, "meta.json"))) {
     const { model, run } = readStoredModel(path);

@@ -7,11 +7,12 @@ import { loadCore } from "../core/node.ts";
 import { CsvError } from "../data/csv-error.ts";
 import { formatRecord, TextReader } from "../data/csv-text.ts";
 import { forEachChunk, readTable } from "../data/files.ts";
+import { StoreError } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
 import { type Predictions, predictColumns } from "../model/predict.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { chooseModel, type ModelFlags } from "./model-source.ts";
-import { type OutFile, outFile } from "./out-file.ts";
+import { type OutFile, outFile } from "./paths.ts";
 
 export interface PredictFlags extends ModelFlags {
   readonly data: string;
@@ -105,7 +106,14 @@ function fileSink({ path, isReplaceable }: OutFile): Sink {
   const temporary = isReplaceable
     ? join(dirname(path), `.raisin.${randomBytes(6).toString("hex")}.tmp`)
     : undefined;
-  const file = openSync(temporary ?? path, temporary === undefined ? "w" : "wx", 0o644);
+  const told = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      throw new StoreError("write", path, error);
+    }
+  };
+  const file = told(() => openSync(temporary ?? path, temporary === undefined ? "w" : "wx", 0o644));
   let isOpen = true;
   const close = () => {
     if (isOpen) closeSync(file);
@@ -114,12 +122,16 @@ function fileSink({ path, isReplaceable }: OutFile): Sink {
   return {
     async write(text) {
       const bytes = Buffer.from(text);
-      for (let from = 0; from < bytes.length; ) from += writeSync(file, bytes, from);
+      told(() => {
+        for (let from = 0; from < bytes.length; ) from += writeSync(file, bytes, from);
+      });
     },
     commit() {
-      if (temporary !== undefined) fsyncSync(file);
-      close();
-      if (temporary !== undefined) renameSync(temporary, path);
+      told(() => {
+        if (temporary !== undefined) fsyncSync(file);
+        close();
+        if (temporary !== undefined) renameSync(temporary, path);
+      });
     },
     abandon() {
       close();

@@ -2,14 +2,18 @@
 import type ProgressBar from "progress";
 
 export interface Meter {
-  /** @param done of the total   @param text what to show beside it */
-  update(done: number, text: string): void;
+  /**
+   * @param done of the total
+   * @param text what to show beside the bar, short enough to leave it room in 80 columns
+   * @param line what to print where there is no bar
+   */
+  update(done: number, text: string, line?: string): void;
   end(): void;
 }
 
 const SILENT: Meter = { update() {}, end() {} };
 
-/** @param lineOf makes the line for a terminal that is none; without it nothing is printed there */
+/** @param options lines: whether to print lines where stderr is no terminal */
 export async function createMeter(
   total: number,
   options: { title: string; quiet: boolean; lines: boolean },
@@ -18,12 +22,18 @@ export async function createMeter(
   const isTerminal = process.stderr.isTTY && process.env.TERM !== "dumb";
   if (!isTerminal) {
     if (!options.lines) return SILENT;
-    return { update: (_, text) => process.stderr.write(`${text}\n`), end() {} };
+    return {
+      update: (_, text, line = text) => {
+        process.stderr.write(`${line}\n`);
+      },
+      end() {},
+    };
   }
   const { default: Bar } = (await import("progress")) as unknown as { default: typeof ProgressBar };
   const bar = new Bar(`${options.title} [:bar] :percent :text`, {
     total: Math.max(total, 1),
-    width: 30,
+    // The library does not count the text when it fits the bar into the line.
+    width: 24,
     stream: process.stderr,
     clear: true,
   });

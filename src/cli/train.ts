@@ -12,7 +12,7 @@ import type { TrainingParams } from "../training/params.ts";
 import { type ColumnFlags, columnsThatWork } from "./column-flags.ts";
 import { DataCommandError, EXIT, shellWord } from "./exit.ts";
 import { checkNames, namesText, type OutputFlags } from "./options.ts";
-import { outFile } from "./out-file.ts";
+import { outFile } from "./paths.ts";
 import { createMeter } from "./progress.ts";
 import { summaryLines } from "./summary.ts";
 
@@ -68,8 +68,11 @@ export async function runTrain(
     environment,
     signal,
     onProgress: ({ step, records }) => {
-      const text = records.map(({ key, value }) => `${key} ${value.toFixed(6)}`).join("  ");
-      meter.update(step, `${String(step).padStart(String(flags.iterations).length)}  ${text}`);
+      const at = String(step).padStart(String(flags.iterations).length);
+      const figures = records.map(({ key, value }) => `${key} ${value.toFixed(6)}`);
+      const losses = records.filter(({ key }) => key.endsWith("_loss"));
+      const short = losses.map(({ key, value }) => `${key} ${value.toFixed(4)}`);
+      meter.update(step, short.join("  "), [at, ...figures].join("  "));
     },
   }).finally(() => meter.end());
   if (out.isReplaceable) writeWholeFile(out.path, recorded.result.modelBytes);

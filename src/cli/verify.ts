@@ -1,5 +1,4 @@
 // raisin verify: derives a recorded run again and says whether every byte came out the same.
-import { statSync } from "node:fs";
 import { join } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { CsvError } from "../data/csv-error.ts";
@@ -7,6 +6,7 @@ import { findRun } from "../miniflow/tracker.ts";
 import { NotVerifiableError, verifyRun } from "../recording/verify.ts";
 import { DataCommandError, EXIT, UsageError } from "./exit.ts";
 import type { OutputFlags } from "./options.ts";
+import { statIfAny } from "./paths.ts";
 
 export interface VerifyFlags extends OutputFlags {
   readonly data?: string;
@@ -61,5 +61,5 @@ export async function runVerify(
 }
 
 function runDirectory(path: string): string | undefined {
-  return statSync(join(path, "meta.json"), { throwIfNoEntry: false })?.isFile() ? path : undefined;
+  return statIfAny(join(path, "meta.json"))?.isFile() ? path : undefined;
 }

@@ -10,7 +10,6 @@ export type CsvProblemKind =
   | "non_finite"
   | "too_large"
   | "nul"
-  | "encoding"
   | "carriage_return"
   | "control"
   | "label_empty"
@@ -74,8 +73,6 @@ function describe(problem: CsvProblem, width: number): string {
       return `${value} is beyond the largest f64`;
     case "nul":
       return `${value} holds a NUL byte`;
-    case "encoding":
-      return problem.value;
     case "carriage_return":
       return `${value} holds a carriage return; end lines with LF or CRLF`;
     case "control":

@@ -54,9 +54,6 @@ const BLOCK_ROWS_MAX = 1 << 16;
 const COLUMNS_MAX = 16384;
 const LABELS_MAX = 255;
 
-/** Longer values are not compared when the label column is guessed: no label is like that. */
-const SURVEYED_MAX = NAME_MAX;
-
 /** Control characters but tab and line feed, which a quoted name may hold. */
 const CONTROL = /(?![\t\n])\p{Cc}/u;
 
@@ -95,6 +92,7 @@ export class CsvReader {
   readonly #problems = new Map<string, CsvProblem>();
   /** Set when the label column is missing: what the columns hold, to guess which was meant. */
   #survey: ColumnSurvey[] | undefined;
+  #isSurveySound = true; // no rows of wrong length, no cells that no choice of columns would cure
 
   constructor(selection: CsvSelection) {
     this.#selection = selection;
@@ -406,13 +404,15 @@ export class CsvReader {
   }
 
   #lookAt(fields: string[], survey: ColumnSurvey[]): void {
+    if (fields.length !== survey.length) this.#isSurveySound = false;
     fields.forEach((text, j) => {
+      if (text.length > FIELD_MAX || text.includes("\0")) this.#isSurveySound = false;
       const column = survey[j];
       if (column?.isNumeric) column.isNumeric = Number.isFinite(parseDecimal(text));
       if (!column?.isLabelLike) return;
-      if (text.length > SURVEYED_MAX || text.trim() === "") column.isLabelLike = false;
+      if (text.length > NAME_MAX || text.trim() === "") column.isLabelLike = false;
       else if (!column.values.has(text)) {
-        column.isLabelLike = column.values.size < 2;
+        column.isLabelLike = column.values.size < 2 && !CONTROL.test(text);
         // A copy: the text itself would keep the whole batch alive.
         if (column.isLabelLike) column.values.add(Array.from(text).join(""));
       }
@@ -462,7 +462,7 @@ export class CsvReader {
     const wanted = new Set(this.#selection.features ?? header);
     for (const name of [label, ...(this.#selection.drop ?? [])]) wanted.delete(name);
     const drop = header.filter((name, j) => wanted.has(name) && !survey[j]!.isNumeric);
-    if (drop.length === wanted.size) return {};
+    if (!this.#isSurveySound || drop.length === wanted.size) return {};
     return drop.length > 0 ? { label, drop } : { label };
   }
 

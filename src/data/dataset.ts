@@ -181,10 +181,10 @@ export function columnsOf(
   }
   return Array.from({ length: d }, (_, j) =>
     Float64Array.from({ length: n }, (_, i) => {
-      const row = isFlat ? undefined : X[i]!;
-      if (row && row.length !== d) {
+      const row = isFlat ? undefined : X[i];
+      if (!isFlat && row?.length !== d) {
         throw new TypeError(
-          `Cannot read row ${i + 1} as rows must have ${d} values: it has ${row.length}`,
+          `Cannot read row ${i + 1} as rows must have ${d} values: it has ${row?.length ?? "none"}`,
         );
       }
       const value = isFlat ? X[i * d + j] : row![j];

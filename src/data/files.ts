@@ -1,7 +1,6 @@
 // Opens tables on disk, for Node: the only part of `data` that reads the user's files.
 import { createHash, hash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
@@ -80,41 +79,37 @@ function withPath<T>(path: string, read: () => T): T {
   }
 }
 
-/** Gives the bytes of a regular file, in order. */
+/** Gives the bytes of a regular file, in order. A chunk belongs to whoever gets it. */
 export async function forEachChunk(
   path: string,
   signal: AbortSignal | undefined,
   use: (chunk: Uint8Array) => void | Promise<void>,
 ): Promise<void> {
-  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    throw new CsvError(`Cannot read ${path}: ${reasonOf(error)}`);
-  });
+  // Looked at before it is opened: opening a FIFO would wait for somebody to write into it.
+  const info = await reading(path, stat(path));
   if (!info.isFile()) {
     const kind = info.isDirectory() ? "a directory" : "not a regular file";
     throw new CsvError(`Cannot read ${path} as it is ${kind}`);
   }
-  const options = { highWaterMark: CHUNK_BYTES, ...(signal && { signal }) };
-  const chunks = createReadStream(path, options)[Symbol.asyncIterator]();
+  const file = await reading(path, open(path));
   try {
-    for (let next = await nextOf(chunks, path); next; next = await nextOf(chunks, path)) {
-      await use(next);
+    const size = Math.min(info.size + 1, CHUNK_BYTES);
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead, buffer } = await reading(path, file.read(Buffer.allocUnsafe(size)));
+      if (bytesRead === 0) return;
+      await use(buffer.subarray(0, bytesRead));
     }
   } finally {
-    await chunks.return?.();
+    await file.close();
   }
 }
 
-/** The next chunk; undefined at the end. An error of `use` is not the file's, so that each is told apart here. */
-async function nextOf(
-  chunks: AsyncIterator<Uint8Array>,
-  path: string,
-): Promise<Uint8Array | undefined> {
+/** Waits for the file system; what it refuses is told as a problem of the table. */
+async function reading<T>(path: string, operation: Promise<T>): Promise<T> {
   try {
-    const { value, done } = await chunks.next();
-    return done ? undefined : value;
+    return await operation;
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code === undefined || syscall === undefined) throw error;
     throw new CsvError(`Cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
   }
 }

@@ -5,7 +5,7 @@
 //   the old file or the new one.
 // - A failed sync is never retried: the kernel may have dropped the data and call the next sync a success.
 // - An appended record is one write of one buffer; a torn tail is cut off before the next record is glued to it.
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -79,7 +79,7 @@ export function writeWholeFile(path: string, content: Uint8Array | string): void
         fs.closeSync(file);
       }
       // What stands on disk is compared with what was meant: a short write reports no error by itself.
-      if (sha256(fs.readFileSync(temporary)) !== sha256(bytes)) {
+      if (Buffer.compare(fs.readFileSync(temporary), bytes) !== 0) {
         throw new Error("the file read back differs from what was written");
       }
       fs.renameSync(temporary, path);
@@ -112,10 +112,6 @@ export function syncDirectory(path: string): void {
   } finally {
     fs.closeSync(file);
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The bytes of a file of at most `limit` bytes; undefined when there is none. */
@@ -195,7 +191,7 @@ export class LineLog {
       try {
         writeAll(this.#file, bytes);
       } catch (error) {
-        fs.ftruncateSync(this.#file, this.#size);
+        this.#cutTo(this.#size);
         throw error;
       }
     });
@@ -211,11 +207,26 @@ export class LineLog {
     at("close", this.#path, () => fs.closeSync(this.#file));
   }
 
+  /** Takes back what part of an append came through. When that fails too, the next opening repairs it. */
+  #cutTo(size: number): void {
+    try {
+      fs.ftruncateSync(this.#file, size);
+    } catch {
+      // The error of the append is the one to report.
+    }
+  }
+
   #cutTornTail(): number {
     const { size } = fs.fstatSync(this.#file);
-    const tail = Buffer.alloc(Math.min(size, RECORD_BYTES_MAX + 1));
-    fs.readSync(this.#file, tail, 0, tail.length, size - tail.length);
-    const kept = size - tail.length + tail.lastIndexOf(0x0a) + 1;
+    const block = Buffer.alloc(RECORD_BYTES_MAX);
+    let kept = size;
+    while (kept > 0) {
+      const from = Math.max(0, kept - block.length);
+      fs.readSync(this.#file, block, 0, kept - from, from);
+      const newline = block.subarray(0, kept - from).lastIndexOf(0x0a);
+      kept = from + newline + 1;
+      if (newline >= 0) break;
+    }
     if (kept < size) {
       fs.ftruncateSync(this.#file, kept);
       fs.fsyncSync(this.#file);

@@ -77,13 +77,18 @@ export class ActiveRun {
     writeWholeFile(path, toJson(params));
   }
 
-  /** @throws RangeError for a value that is not finite */
+  /** @throws RangeError for a value that is not finite, or a step that is no whole number from 0 */
   logMetrics(metrics: readonly Metric[]): void {
     const now = Date.now();
     const lines = metrics.map(({ key, value, step }) => {
       if (!Number.isFinite(value)) {
         throw new RangeError(
           `Cannot log metric "${key}" as values must be finite: current value is ${value}`,
+        );
+      }
+      if (!Number.isSafeInteger(step) || step < 0) {
+        throw new RangeError(
+          `Cannot log metric "${key}" as steps must be whole numbers from 0: current step is ${step}`,
         );
       }
       return JSON.stringify({ key, value, step, ts_ms: now } satisfies MetricLine);

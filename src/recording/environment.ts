@@ -1,5 +1,7 @@
 // Where a run happened: versions, platform and the state of the source tree it was started in.
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { HOST_ABI } from "../core/source.ts";
 import { packageVersion } from "./version.ts";
 
@@ -20,8 +22,17 @@ function runGit(args: readonly string[]): Promise<string | null> {
   });
 }
 
+/** Whether this directory or one above it holds a work tree: starting git to hear "no" costs more than looking. */
+function isInWorkTree(): boolean {
+  for (let folder = process.cwd(); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, ".git"))) return true;
+    if (folder === dirname(folder)) return false;
+  }
+}
+
 /** One call says both: header lines begin with #, any other line is a change. */
 async function readGit(): Promise<Environment["git"]> {
+  if (!isInWorkTree()) return null;
   const status = await runGit(["status", "--porcelain=v2", "--branch"]);
   const commit = /^# branch\.oid ([0-9a-f]{40,64})$/m.exec(status ?? "")?.[1];
   return commit === undefined ? null : { commit, dirty: /^[^#\n]/m.test(status!) };
