@@ -1,0 +1,274 @@
+// Does a run on disk hold what was logged, refuse what it must, and get found by its id and by nothing else?
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { isSafeName, StoreError } from "../../src/miniflow/store.ts";
+import {
+  experimentDirectory,
+  findRun,
+  readArtifact,
+  readMetrics,
+  readRun,
+  startRun,
+} from "../../src/miniflow/tracker.ts";
+import { filesBelow, readJson, temporaryDirectory } from "../support/cli.ts";
+
+describe("experimentDirectory()", () => {
+  test("keeps a safe name", () => {
+    expect(experimentDirectory("raisin")).toBe("raisin");
+  });
+
+  test("makes any other text a safe name, always the same and different for different texts", () => {
+    const names = ["../x", "a/b", "a b", "名前", "..", "", "x".repeat(300), "a\0", "CON:", "a-b/"];
+    const directories = names.map(experimentDirectory);
+    expect(directories.filter(isSafeName)).toEqual(directories);
+    expect(new Set(directories).size).toBe(names.length);
+    expect(names.map(experimentDirectory)).toEqual(directories);
+    expect(experimentDirectory("a/b")).toMatch(/^a-b-[0-9a-f]{12}$/);
+  });
+
+  test("never leads out of the store, whatever the text", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 400 }), (name) => {
+        const directory = experimentDirectory(name);
+        const path = resolve("/store/experiments", directory);
+        expect(dirname(path).split(sep).slice(1)).toEqual(["store", "experiments"]);
+        expect(isSafeName(directory)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe("a run", () => {
+  test("is a directory of its own with meta.json from the start", () => {
+    const store = temporaryDirectory();
+    const run = startRun(store, "a/b", { kind: "train", run_id: "mine", status: "mine" });
+    expect(run.id).toMatch(/^[0-9a-f]{12}$/);
+    expect(run.directory).toBe(
+      join(store, "experiments", experimentDirectory("a/b"), "runs", run.id),
+    );
+    // What the run knows of itself cannot be overwritten by its fields.
+    expect(readJson(run.directory, "meta.json")).toEqual({
+      kind: "train",
+      run_id: run.id,
+      experiment: "a/b",
+      status: "RUNNING",
+      start_ts_ms: expect.any(Number),
+      end_ts_ms: null,
+    });
+    expect(startRun(store, "a/b").id).not.toBe(run.id);
+  });
+
+  test("takes parameters once", () => {
+    const run = startRun(temporaryDirectory(), "x");
+    run.logParams({ lr: 0.1 });
+    expect(() => run.logParams({ lr: 0.2 })).toThrow("parameters are written once");
+    expect(readJson(run.directory, "params.json")).toEqual({ lr: 0.1 });
+  });
+
+  test("appends metrics, a line a value, in order", () => {
+    const run = startRun(temporaryDirectory(), "x");
+    run.logMetrics([
+      { key: "loss", value: 0.5, step: 0 },
+      { key: 'odd "key"\n', value: -0, step: 0 },
+    ]);
+    run.logMetrics([]);
+    run.logMetrics([{ key: "loss", value: 5e-324, step: 9007199254740991 }]);
+    run.end("FINISHED");
+    const lines = readFileSync(join(run.directory, "metrics.jsonl"), "utf8").split("\n");
+    expect(lines).toHaveLength(4);
+    expect(lines[0]).toMatch(/^\{"key":"loss","value":0\.5,"step":0,"ts_ms":\d+\}$/);
+    expect(readMetrics(run.directory).map(({ key, value, step }) => [key, value, step])).toEqual([
+      ["loss", 0.5, 0],
+      ['odd "key"\n', 0, 0],
+      ["loss", 5e-324, 9007199254740991],
+    ]);
+  });
+
+  test.each([
+    [Number.NaN, 0, /values must be finite: current value is NaN/],
+    [Number.POSITIVE_INFINITY, 0, /current value is Infinity/],
+    [Number.NEGATIVE_INFINITY, 0, /current value is -Infinity/],
+    [1, -1, /steps must be whole numbers from 0: current step is -1/],
+    [1, 0.5, /current step is 0.5/],
+    [1, Number.NaN, /current step is NaN/],
+  ])("refuses value %d at step %d, and the whole batch with it", (value, step, message) => {
+    const run = startRun(temporaryDirectory(), "x");
+    const log = () =>
+      run.logMetrics([
+        { key: "good", value: 1, step: 0 },
+        { key: "loss", value, step },
+      ]);
+    expect(log).toThrow(RangeError);
+    expect(log).toThrow(message);
+    expect(readMetrics(run.directory)).toEqual([]);
+  });
+
+  test.each(["../x", "a/../../x", "/x", "a//b", "", ".x", "a/", "a\\b", "model/..", "x\0"])(
+    "refuses an artifact named %j",
+    (path) => {
+      const store = temporaryDirectory();
+      const run = startRun(store, "x");
+      const before = filesBelow(store);
+      expect(() => run.logArtifact(path, "x")).toThrow(RangeError);
+      expect(filesBelow(store)).toEqual(before);
+      expect(() => readArtifact(run.directory, path)).toThrow(RangeError);
+    },
+  );
+
+  test("keeps artifacts in directories, whole and as they were", () => {
+    const run = startRun(temporaryDirectory(), "x");
+    run.logArtifact("model/model.npz", new Uint8Array([0, 255]));
+    run.logArtifact("card.json", "{}");
+    expect(readArtifact(run.directory, "model/model.npz")).toEqual(Buffer.from([0, 255]));
+    expect(readArtifact(run.directory, "absent/x")).toBeUndefined();
+    expect(filesBelow(join(run.directory, "artifacts"))).toEqual(["card.json", "model/model.npz"]);
+  });
+
+  test("ends once, with status and fields written last", () => {
+    const run = startRun(temporaryDirectory(), "x", { kind: "train" });
+    run.setMeta({ note: "on the way" });
+    expect(readJson(run.directory, "meta.json")).toMatchObject({
+      status: "RUNNING",
+      note: "on the way",
+    });
+    run.end("FAILED", { error: "no" });
+    const meta = readJson(run.directory, "meta.json");
+    expect(meta).toMatchObject({
+      kind: "train",
+      status: "FAILED",
+      note: "on the way",
+      error: "no",
+    });
+    expect(meta.end_ts_ms).toBeGreaterThanOrEqual(meta.start_ts_ms);
+    expect(() => run.end("FINISHED")).toThrow(`Cannot end run ${run.id} twice`);
+    expect(readJson(run.directory, "meta.json").status).toBe("FAILED");
+  });
+
+  test("whose end could not be written can still be ended as failed", () => {
+    const run = startRun(temporaryDirectory(), "x");
+    const meta = join(run.directory, "meta.json");
+    rmSync(meta);
+    mkdirSync(meta); // nothing can be renamed onto a directory
+    expect(() => run.end("FINISHED")).toThrow(StoreError);
+    rmdirSync(meta);
+    run.end("FAILED", { error: "disk" });
+    expect(readJson(meta)).toMatchObject({ status: "FAILED", error: "disk" });
+  });
+});
+
+describe("readMetrics()", () => {
+  const directoryWith = (text: string) => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "metrics.jsonl"), text);
+    return directory;
+  };
+  const line = (step: number) => `{"key":"loss","value":1,"step":${step},"ts_ms":5}\n`;
+
+  test("leaves a torn last line out", () => {
+    const directory = directoryWith(`${line(0)}${line(1)}{"key":"lo`);
+    expect(readMetrics(directory).map(({ step }) => step)).toEqual([0, 1]);
+    expect(readMetrics(temporaryDirectory())).toEqual([]);
+  });
+
+  test.each([
+    ["no JSON", "{"],
+    ["no object", "null"],
+    ["no value", '{"key":"loss","step":0}'],
+    ["a value that is no number", '{"key":"loss","value":"1","step":0}'],
+    ["a step that is no whole number", '{"key":"loss","value":1,"step":0.5}'],
+    ["nothing", ""],
+  ])("reports a line of %s with its number", (_, bad) => {
+    const directory = directoryWith(`${line(0)}${bad}\n${line(1)}`);
+    expect(() => readMetrics(directory)).toThrow("line 2 is not a metric");
+  });
+});
+
+describe("findRun()", () => {
+  const store = temporaryDirectory();
+  const run = startRun(store, "some/where");
+  run.end("FINISHED");
+
+  test("finds a run by its id in any experiment", () => {
+    startRun(store, "another");
+    expect(resolve(findRun(store, run.id)!)).toBe(run.directory);
+    expect(findRun(store, "0".repeat(12))).toBeUndefined();
+    expect(findRun(temporaryDirectory(), run.id)).toBeUndefined();
+  });
+
+  test.each([
+    "..",
+    "../..",
+    "../../../etc",
+    "%2e%2e",
+    "",
+    ".",
+    "*",
+    run.id.toUpperCase().replace(/\d/g, "A"),
+    `${run.id}/`,
+    `./${run.id}`,
+    `x/../${run.id}`,
+    `${run.id}\0`,
+  ])("refuses %j, which is no id, although a path of it may exist", (id) => {
+    expect(findRun(store, id)).toBeUndefined();
+  });
+
+  test("passes over files and names that no experiment has", () => {
+    const odd = temporaryDirectory();
+    mkdirSync(join(odd, "experiments"));
+    writeFileSync(join(odd, "experiments/file"), "");
+    const hidden = join(odd, "experiments/.trash/runs", run.id);
+    cpSync(run.directory, hidden, { recursive: true });
+    expect(existsSync(join(hidden, "meta.json"))).toBe(true);
+    expect(findRun(odd, run.id)).toBeUndefined();
+    // A directory without meta.json is no run.
+    mkdirSync(join(odd, "experiments/x/runs", run.id), { recursive: true });
+    expect(findRun(odd, run.id)).toBeUndefined();
+  });
+});
+
+describe("readRun()", () => {
+  test("reads what a run wrote, also through a link", () => {
+    const store = temporaryDirectory();
+    const run = startRun(store, "x", { kind: "train" });
+    run.logParams({ lr: 1 });
+    run.end("FINISHED");
+    symlinkSync(run.directory, join(store, "link"));
+    for (const directory of [run.directory, join(store, "link")]) {
+      expect(readRun(directory)).toMatchObject({
+        id: basename(run.directory),
+        meta: { status: "FINISHED", kind: "train" },
+        params: { lr: 1 },
+      });
+    }
+  });
+
+  test.each([
+    ["{}", /run_id, status or experiment is missing/],
+    [
+      '{"run_id":"../../../x","status":"FINISHED","experiment":"x"}',
+      /run_id, status or experiment/,
+    ],
+    ['{"run_id":"0123456789ab","status":1,"experiment":"x"}', /run_id, status or experiment/],
+    ["{", /not valid JSON/],
+  ])("refuses meta.json of %s", (text, message) => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "meta.json"), text);
+    expect(() => readRun(directory)).toThrow(StoreError);
+    expect(() => readRun(directory)).toThrow(message);
+  });
+
+  test("says that there is no such run", () => {
+    expect(() => readRun(temporaryDirectory())).toThrow("there is no such run");
+  });
+});
