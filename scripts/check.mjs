@@ -6,7 +6,6 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const steps = [
   ["build", "scripts/build.mjs"],
   ["types of the tests", "node_modules/typescript/bin/tsc", "-p", "test/tsconfig.json"],
-  ["types of the core", "node_modules/typescript/bin/tsc", "-p", "assembly/tsconfig.json"],
   ["lint", "node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", "."],
   ...(process.argv.includes("--without-tests") ? [] : [["tests", "scripts/test.mjs"]]),
 ];
