@@ -22,7 +22,8 @@ export function range(x: usize, n: usize, out: usize): void {
 /**
  * Mean and standard deviation about the midpoint c of the range, so that a column of 1.7e12 ± 1 keeps its digits.
  *
- *   c = min/2 + max/2     d = Σ(x - c)/n     mean = c + d     std = sqrt(Σ((x - c) - d)²/n), or 1 if that is 0
+ *   c = min if min = max, else min/2 + max/2     d = Σ(x - c)/n     mean = c + d
+ *   std = sqrt(Σ((x - c) - d)²/n), or 1 if that is 0
  *
  * @param x [n] f64, finite, n ≥ 1, |x| ≤ 2^400, range 0 or at least 2^-400
  * @param least, most the range of x
@@ -31,7 +32,8 @@ export function range(x: usize, n: usize, out: usize): void {
  * Accuracy: std within 2.1e-16 relative of exact rationals on normal columns (test/assembly/moments.test.ts).
  */
 export function moments(x: usize, n: usize, least: f64, most: f64, out: usize): void {
-  const c = least / 2 + most / 2;
+  // Half of an odd subnormal number rounds, so a constant column is its own midpoint.
+  const c = least == most ? least : least / 2 + most / 2;
   const d = sumOf(TERM_OFFSET, x, 0, n, c, 0, max(most - c, c - least)) / <f64>n;
   const H = max(most - c - d, d - (least - c));
   const squares = sumOf(TERM_SPREAD, x, 0, n, c, d, H * H);

@@ -96,6 +96,15 @@ describe.each(BUILDS)("moments() of build/%s.wasm", (build) => {
     }
   });
 
+  it.each([5e-324, 1.5e-323, -5e-324, 2.2250738585072014e-308, 1e300])(
+    "a constant column of %d is its own mean, subnormal ones too",
+    (value) => {
+      const { mean, std } = moments(new Float64Array(9).fill(value));
+      expect(mean).toBe(value);
+      expect(std).toBe(1);
+    },
+  );
+
   it("does not depend on the order of +0 and -0", () => {
     const [a, b] = [moments(Float64Array.of(0, -0, 0)), moments(Float64Array.of(-0, 0, 0))];
     expect(hexOf([a.mean, a.std])).toEqual(hexOf([b.mean, b.std]));

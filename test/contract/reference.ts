@@ -191,7 +191,7 @@ function range(x: Float64Array): Float64Array {
 }
 
 function moments(x: Float64Array, least: number, most: number): Float64Array {
-  const c = least / 2 + most / 2;
+  const c = least === most ? least : least / 2 + most / 2;
   const u = x.map((value) => value - c);
   const d = sum(u, Math.max(most - c, c - least)) / x.length;
   const H = Math.max(most - c - d, d - (least - c));
