@@ -2,7 +2,7 @@
 import { Core } from "./core/core.ts";
 import { loadCore } from "./core/node.ts";
 import { columnsOf, type Dataset, datasetFromArrays } from "./data/dataset.ts";
-import { readFileIfAny, writeWholeFile } from "./miniflow/store.ts";
+import { readFileIfAny, targetOf, writeTarget } from "./miniflow/store.ts";
 import type { Metrics } from "./model/metrics.ts";
 import type { Model } from "./model/model.ts";
 import { decodeModel, encodeModel, modelDigest } from "./model/model-file.ts";
@@ -14,9 +14,9 @@ export { ValueRangeError } from "./core/core.ts";
 export { CsvError } from "./data/csv-error.ts";
 export { DataError, type Dataset, datasetFromArrays } from "./data/dataset.ts";
 export { type FileDataset, type ReadCsvOptions, readCsv } from "./data/files.ts";
+export { ModelFormatError } from "./model/format-error.ts";
 export type { Metrics } from "./model/metrics.ts";
 export type { Model } from "./model/model.ts";
-export { ModelFormatError } from "./model/npz.ts";
 export type { Explanation } from "./model/predict.ts";
 export type { TrainingParams } from "./training/params.ts";
 export { DivergenceError, type Progress } from "./training/train.ts";
@@ -101,6 +101,11 @@ export class LogisticRegression {
     return this.#model;
   }
 
+  /** Names of the features in model order: that of a row's values, and that in which contributions are added. */
+  get featureNames(): readonly string[] {
+    return this.model.featureNames;
+  }
+
   /** Both classes, the negative one first. */
   get classes(): readonly [string, string] {
     return this.model.spec.classes;
@@ -139,7 +144,7 @@ export class LogisticRegression {
 
   /**
    * One row's prediction and what each feature adds to its logit. `base_value` plus the contributions, added in
-   * feature order, is `logit` to the last bit.
+   * the order of `featureNames`, is `logit` to the last bit.
    */
   explain(row: RowLike): Explanation {
     const { featureNames } = this.model;
@@ -165,7 +170,7 @@ export class LogisticRegression {
   save(path?: string): Uint8Array | Promise<void> {
     const bytes = encodeModel(this.model);
     if (path === undefined) return bytes;
-    return Promise.resolve().then(() => writeWholeFile(path, bytes));
+    return Promise.resolve().then(() => writeTarget(targetOf(path), bytes));
   }
 
   /** A model from a model.npz, as bytes or path. @throws ModelFormatError for anything malformed */
@@ -200,7 +205,8 @@ export class LogisticRegression {
         `Cannot predict as ${rows.length} values are no whole number of rows of ${d} features`,
       );
     }
-    const columns = columnsOf(rows, n);
+    const columns =
+      n === 0 ? this.model.featureNames.map(() => new Float64Array(0)) : columnsOf(rows, n);
     if (columns.length !== d) {
       throw new TypeError(`Cannot predict rows of ${columns.length} values with ${d} features`);
     }

@@ -1,8 +1,8 @@
 // raisin data: fetches the real raisins, checks their content, and says how to train on them.
-import { dirname, resolve } from "node:path";
 import { fetchArchive, raisinsOfArchive } from "../data/raisins.ts";
-import { ensureDirectory, writeWholeFile } from "../miniflow/store.ts";
+import { writeTarget } from "../miniflow/store.ts";
 import { EXIT, shellWord } from "./exit.ts";
+import { outFile } from "./paths.ts";
 import { createMeter } from "./progress.ts";
 
 export interface DataFlags {
@@ -12,6 +12,7 @@ export interface DataFlags {
 }
 
 export async function runData(flags: DataFlags, signal: AbortSignal): Promise<number> {
+  const out = outFile(flags.out);
   const meter = await createMeter(100, {
     title: "fetching",
     quiet: flags.quiet === true,
@@ -25,8 +26,7 @@ export async function runData(flags: DataFlags, signal: AbortSignal): Promise<nu
     },
   }).finally(() => meter.end());
   const csv = raisinsOfArchive(archive);
-  ensureDirectory(dirname(resolve(flags.out)));
-  writeWholeFile(resolve(flags.out), csv);
+  writeTarget(out, csv);
   if (!flags.quiet) {
     process.stdout.write(
       [

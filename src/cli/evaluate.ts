@@ -4,9 +4,9 @@ import { loadCore } from "../core/node.ts";
 import { readTable, toFileDataset } from "../data/files.ts";
 import { calibrationOf, curveOf, metricsOf } from "../model/metrics.ts";
 import { modelDigest } from "../model/model-file.ts";
-import { scoreColumns } from "../model/predict.ts";
+import { inModelOrder, scoreColumns } from "../model/predict.ts";
 import { readEnvironment } from "../recording/environment.ts";
-import { recordEvaluation } from "../recording/record.ts";
+import { describeDataset, recordEvaluation } from "../recording/record.ts";
 import { figure, plain, table as tableOf } from "./charts.ts";
 import { EXIT } from "./exit.ts";
 import { chooseModel, type ModelFlags } from "./model-source.ts";
@@ -29,9 +29,7 @@ export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Pr
   );
   const dataset = toFileDataset(table, label, classes);
   const source = loadCore();
-  const columns = model.featureNames.map(
-    (feature) => dataset.columns[dataset.features.indexOf(feature)]!,
-  );
+  const columns = inModelOrder(model, dataset.features, dataset.columns);
   const score = scoreColumns(new Core(source), model, columns, dataset.y);
   const metrics = metricsOf(score, dataset.y, threshold);
   const digest = modelDigest(model);
@@ -56,13 +54,7 @@ export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Pr
       model_digest: digest,
       model_run: run?.id ?? null,
       core_digest: source.digest,
-      dataset: {
-        name: dataset.name,
-        rows: dataset.rowCount,
-        features: dataset.features,
-        file_sha256: dataset.fileSha256,
-        content_digest: dataset.contentDigest,
-      },
+      dataset: describeDataset(dataset),
       metrics,
     };
     process.stdout.write(`${JSON.stringify(answer)}\n`);

@@ -4,7 +4,7 @@ import { readRegistry } from "../miniflow/registry.ts";
 import { readFileIfAny } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
 import { decodeModel } from "../model/model-file.ts";
-import { readProduction, readStoredModel } from "../recording/promote.ts";
+import { readProduction, readStoredModel } from "../recording/stored-model.ts";
 import { UsageError } from "./exit.ts";
 import { statIfAny } from "./paths.ts";
 

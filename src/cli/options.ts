@@ -1,16 +1,16 @@
 // Flags shared by commands, and how their texts become values.
 import { type Command, InvalidArgumentError } from "commander";
+import { parseDecimal } from "../data/decimal.ts";
 import { isName } from "../miniflow/registry.ts";
 import { PARAM_RULES, type TrainingParams } from "../training/params.ts";
 import { UsageError } from "./exit.ts";
-
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
 
 /** A parser for a training parameter's flag: the check and the message are the parameter's own rule. */
 export function numberFlag(parameter: keyof TrainingParams): (text: string) => number {
   const { says, holds } = PARAM_RULES[parameter];
   return (text) => {
-    const value = NUMBER.test(text) ? Number(text) : Number.NaN;
+    // Blanks, which a table may hold around a number, are more likely a slip of quotes here.
+    const value = /\s/.test(text) ? Number.NaN : parseDecimal(text);
     if (!holds(value)) throw new InvalidArgumentError(`It must be ${says}.`);
     return value;
   };

@@ -1,7 +1,7 @@
 // Where paths that a user names lead.
-import { realpathSync, type Stats, statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { ensureDirectory } from "../miniflow/store.ts";
+import { ensureDirectory, type Target, targetOf } from "../miniflow/store.ts";
 import { UsageError } from "./exit.ts";
 
 /** What stands at a path; undefined when nothing does, also where a part of the path is a file. */
@@ -15,22 +15,12 @@ export function statIfAny(path: string): Stats | undefined {
   }
 }
 
-/** Where --out leads: a file that will be whole, or a device or pipe that is simply written to. */
-export interface OutFile {
-  /** Absolute; a link has been followed, so that replacing the file leaves the link alone. */
-  readonly path: string;
-  /** Whether it may be replaced by renaming. Never a device: as root that would do away with /dev/null. */
-  readonly isReplaceable: boolean;
-}
-
-/** Looks before any work is done, and makes the directory. @throws UsageError for a directory, StoreError */
-export function outFile(path: string): OutFile {
+/** Where --out leads. Looks before any work is done, and makes the directory. @throws UsageError for a directory, StoreError */
+export function outFile(path: string): Target {
   const info = statIfAny(path);
   if (info?.isDirectory()) {
     throw new UsageError(`Cannot write to ${path} as it is a directory: name a file with --out`);
   }
-  if (info?.isFile()) return { path: realpathSync(path), isReplaceable: true };
-  if (info !== undefined) return { path: resolve(path), isReplaceable: false };
-  ensureDirectory(dirname(resolve(path)));
-  return { path: resolve(path), isReplaceable: true };
+  if (info === undefined) ensureDirectory(dirname(resolve(path)));
+  return targetOf(path);
 }

@@ -1,18 +1,15 @@
 // raisin predict: the input's columns, and behind them what the model says of each row.
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
 import { CsvError } from "../data/csv-error.ts";
 import { formatRecord, TextReader } from "../data/csv-text.ts";
 import { forEachChunk, readTable } from "../data/files.ts";
-import { StoreError } from "../miniflow/store.ts";
+import { FileWriter } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
-import { type Predictions, predictColumns } from "../model/predict.ts";
+import { inModelOrder, type Predictions, predictColumns } from "../model/predict.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { chooseModel, type ModelFlags } from "./model-source.ts";
-import { type OutFile, outFile } from "./paths.ts";
+import { outFile } from "./paths.ts";
 
 export interface PredictFlags extends ModelFlags {
   readonly data: string;
@@ -35,9 +32,10 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
       throw error;
     },
   );
-  const columns = features.map((name) => table.columns[table.features.indexOf(name)]!);
+  const columns = inModelOrder(model, table.features, table.columns);
   const added = addedColumns(model, flags);
-  const taken = added.filter((name) => table.header.includes(name));
+  const header = new Set(table.header);
+  const taken = added.filter((name) => header.has(name));
   if (taken.length > 0) {
     throw new UsageError(
       `The input already has a column ${taken.map((name) => `"${name}"`).join(", ")}: put something before the names that are added, with --prefix`,
@@ -46,7 +44,7 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
   const said = predictColumns(new Core(loadCore()), model, columns, {
     explain: flags.explain === true,
   });
-  const sink = out === undefined ? standardOutput() : fileSink(out);
+  const sink = out === undefined ? standardOutput() : new FileWriter(out);
   try {
     await sink.write(formatRecord([...table.header, ...added]));
     const reader = new TextReader();
@@ -85,7 +83,7 @@ function cells(said: Predictions, model: Model, row: number): (string | number)[
 }
 
 interface Sink {
-  write(text: string): Promise<void>;
+  write(text: string): void | Promise<void>;
   commit(): void;
   abandon(): void;
 }
@@ -98,44 +96,5 @@ function standardOutput(): Sink {
       }),
     commit() {},
     abandon() {},
-  };
-}
-
-/** A file that appears when it is whole; or a device or pipe, which gets what there is. */
-function fileSink({ path, isReplaceable }: OutFile): Sink {
-  const temporary = isReplaceable
-    ? join(dirname(path), `.raisin.${randomBytes(6).toString("hex")}.tmp`)
-    : undefined;
-  const told = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw new StoreError("write", path, error);
-    }
-  };
-  const file = told(() => openSync(temporary ?? path, temporary === undefined ? "w" : "wx", 0o644));
-  let isOpen = true;
-  const close = () => {
-    if (isOpen) closeSync(file);
-    isOpen = false;
-  };
-  return {
-    async write(text) {
-      const bytes = Buffer.from(text);
-      told(() => {
-        for (let from = 0; from < bytes.length; ) from += writeSync(file, bytes, from);
-      });
-    },
-    commit() {
-      told(() => {
-        if (temporary !== undefined) fsyncSync(file);
-        close();
-        if (temporary !== undefined) renameSync(temporary, path);
-      });
-    },
-    abandon() {
-      close();
-      if (temporary !== undefined) rmSync(temporary, { force: true });
-    },
   };
 }

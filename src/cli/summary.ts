@@ -1,8 +1,8 @@
 // What `raisin train` shows a reader when it is done.
 import { relative } from "node:path";
 import type { FileDataset } from "../data/files.ts";
+import { convergenceNote } from "../model/card.ts";
 import type { RecordedTraining } from "../recording/record.ts";
-import { convergenceNote } from "../training/card.ts";
 import { CONVERGED_AT, type TrainingResult } from "../training/train.ts";
 import { bar, chart, figure, plain, type Series, table } from "./charts.ts";
 
@@ -14,11 +14,11 @@ const COEFFICIENTS_MAX = 40;
 export function summaryLines(
   recorded: RecordedTraining,
   dataset: FileDataset,
-  where: { coreDigest: string; out: string },
+  about: { coreDigest: string; out: string; isSimulated: boolean },
 ): string[] {
   const { result, decision } = recorded;
   return [
-    ...datasetLines(dataset, result),
+    ...datasetLines(dataset, result, about.isSimulated),
     "",
     ...metricLines(result),
     "",
@@ -28,22 +28,24 @@ export function summaryLines(
     "",
     ...convergenceLines(result),
     "",
-    `model     ${plain(where.out)}`,
+    `model     ${plain(about.out)}`,
     `          digest ${result.modelDigest}`,
-    `core      digest ${where.coreDigest}`,
+    `core      digest ${about.coreDigest}`,
     `run       ${plain(relative(process.cwd(), recorded.directory) || recorded.directory)}`,
     `promoted  ${decision.promoted ? "yes" : "no"}: ${plain(decision.reason)}`,
   ];
 }
 
-function datasetLines(dataset: FileDataset, result: TrainingResult): string[] {
+function datasetLines(
+  dataset: FileDataset,
+  result: TrainingResult,
+  isSimulated: boolean,
+): string[] {
   const [negative, positive] = dataset.classes.map(plain);
   const { train, validation } = result.split;
   return [
     `dataset   ${plain(dataset.name)}: ${dataset.rowCount} rows, ${dataset.features.length} features, ${plain(dataset.label)} = ${positive} (1) or ${negative} (0)`,
-    ...(dataset.name === "raisins-simulated"
-      ? ["          simulated data, see data/README.md"]
-      : []),
+    ...(isSimulated ? ["          simulated data, see data/README.md"] : []),
     `          file    ${dataset.fileSha256}`,
     `          content ${dataset.contentDigest}`,
     `split     ${train.length} rows train, ${validation.length} validate (by content, seed ${result.params.seed})`,

@@ -1,13 +1,17 @@
 // raisin train: reads a table, trains, records the run, and says what came out.
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/bundled.ts";
 import { type FileDataset, readCsv } from "../data/files.ts";
-import { writeWholeFile } from "../miniflow/store.ts";
+import { writeTarget } from "../miniflow/store.ts";
 import { readEnvironment } from "../recording/environment.ts";
 import type { PromotionMetric } from "../recording/promote.ts";
-import { type RecordedTraining, recordTraining, summaryOf } from "../recording/record.ts";
+import {
+  describeDataset,
+  type RecordedTraining,
+  recordTraining,
+  summaryOf,
+} from "../recording/record.ts";
 import type { TrainingParams } from "../training/params.ts";
 import { type ColumnFlags, columnsThatWork } from "./column-flags.ts";
 import { DataCommandError, EXIT, shellWord } from "./exit.ts";
@@ -42,8 +46,8 @@ export async function runTrain(
   const dataset = await readDataset(flags, signal, rest);
   for (const warning of flags.quiet ? [] : dataset.warnings)
     process.stderr.write(`warning: ${warning}\n`);
-  const isRaisins =
-    dataset.path === resolve(bundledRaisins()) || dataset.fileSha256 === RAISIN_FILE_SHA256;
+  const isBundled = dataset.path === resolve(bundledRaisins());
+  const isRaisins = isBundled || dataset.fileSha256 === RAISIN_FILE_SHA256;
   const source = loadCore();
   const meter = await createMeter(flags.iterations, {
     title: "training",
@@ -75,11 +79,10 @@ export async function runTrain(
       meter.update(step, short.join("  "), [at, ...figures].join("  "));
     },
   }).finally(() => meter.end());
-  if (out.isReplaceable) writeWholeFile(out.path, recorded.result.modelBytes);
-  else writeFileSync(out.path, recorded.result.modelBytes);
+  writeTarget(out, recorded.result.modelBytes);
   const text = flags.json
     ? `${JSON.stringify(jsonOf(recorded, dataset, source.digest))}\n`
-    : `${summaryLines(recorded, dataset, { coreDigest: source.digest, out: flags.out }).join("\n")}\n`;
+    : `${summaryLines(recorded, dataset, { coreDigest: source.digest, out: flags.out, isSimulated: isBundled }).join("\n")}\n`;
   if (flags.json || !flags.quiet) process.stdout.write(text);
   if (recorded.productionError) {
     process.stderr.write(`error: ${recorded.productionError.message}\n`);
@@ -134,13 +137,7 @@ function jsonOf(recorded: RecordedTraining, dataset: FileDataset, coreDigest: st
     run_dir: recorded.directory,
     model_digest: result.modelDigest,
     core_digest: coreDigest,
-    dataset: {
-      name: dataset.name,
-      rows: dataset.rowCount,
-      features: dataset.features,
-      file_sha256: dataset.fileSha256,
-      content_digest: dataset.contentDigest,
-    },
+    dataset: describeDataset(dataset),
     params: recorded.params,
     metrics: summaryOf(result.train, result.validation),
     converged: result.converged,

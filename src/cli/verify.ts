@@ -27,7 +27,6 @@ export async function runVerify(
   }
   const verdict = await verifyRun(loadCore(), directory, {
     signal,
-    pause: () => new Promise((resolve) => setImmediate(resolve)),
     ...(flags.data !== undefined && { data: flags.data }),
   }).catch((error: unknown) => {
     if (error instanceof NotVerifiableError) throw new UsageError(error.message);

@@ -8,13 +8,26 @@
 import { Arena } from "./arena.ts";
 import { type CoreExports, type CoreSource, HOST_ABI } from "./source.ts";
 
+// Literals: ECMAScript leaves the last bits of ** to the engine.
 /** Largest magnitude of a value, 2^400, and smallest range of a column that is not constant, 2^-400 (N4). */
-export const VALUE_LIMIT = 2 ** 400;
-export const RANGE_LIMIT = 2 ** -400;
+export const VALUE_LIMIT = 2.5822498780869086e120;
+export const RANGE_LIMIT = 3.8725919148493183e-121;
 
 /** Values that the numbers of the core cannot carry: too large, too close together, or too far out. */
 export class ValueRangeError extends RangeError {
   override readonly name: string = "ValueRangeError";
+}
+
+/** N4, for all rows of a column, whichever of them a seed puts into the training. @throws ValueRangeError */
+export function checkMagnitudes(name: string, column: Float64Array): void {
+  const row = column.findIndex((value) => Math.abs(value) > VALUE_LIMIT);
+  if (row >= 0) throw magnitudeError(name, `${column[row]} in row ${row + 1}`);
+}
+
+function magnitudeError(name: string, found: string): ValueRangeError {
+  return new ValueRangeError(
+    `Cannot standardise column "${name}" as magnitudes must be at most 2^400: found ${found}`,
+  );
 }
 
 const TILE_ROWS = 8;
@@ -106,9 +119,7 @@ export class Core {
       const [min, max] = this.#read(out, 2) as unknown as [number, number];
       const largest = Math.max(Math.abs(min), Math.abs(max));
       if (largest > VALUE_LIMIT) {
-        throw new ValueRangeError(
-          `Cannot standardise column "${name}" as magnitudes must be at most 2^400: found ${largest}`,
-        );
+        throw magnitudeError(name, String(largest));
       }
       if (min < max && max - min < RANGE_LIMIT) {
         throw new ValueRangeError(
@@ -173,7 +184,7 @@ export class Core {
         check(this.#exports.pack(x, n, mean[j]!, std[j]!, X, d, j), "pack");
       }
     });
-    return new Rows(this.#exports, this.#arena, n, d, X, labels);
+    return new Rows(this.#exports, this.#arena, { n, d, X, y: labels, index });
   }
 
   /** e^x of each value, |x| ≤ 700. For tests and for other hosts' self-tests. */
@@ -252,20 +263,28 @@ export class Rows {
   readonly #arena: Arena;
   readonly #X: number;
   readonly #y: number;
+  readonly #index: Uint32Array | undefined;
 
-  constructor(exports: CoreExports, arena: Arena, n: number, d: number, X: number, y: number) {
+  /** @param at addresses of rows and labels; `index` says which rows of the table they are, for errors */
+  constructor(
+    exports: CoreExports,
+    arena: Arena,
+    at: { n: number; d: number; X: number; y: number; index: Uint32Array | undefined },
+  ) {
     this.#exports = exports;
     this.#arena = arena;
-    this.n = n;
-    this.d = d;
-    this.#X = X;
-    this.#y = y;
+    this.n = at.n;
+    this.d = at.d;
+    this.#X = at.X;
+    this.#y = at.y;
+    this.#index = at.index;
   }
 
   /**
    * Logits and probabilities of all rows.
    *
-   * @throws RangeError naming the first row whose logit is not finite: its values are too far out to standardise
+   * @throws RangeError naming the first row (of the table, from 1) whose logit is not finite: its values are too far
+   *   out to standardise
    */
   predict(weights: Float64Array): { logits: Float64Array; probabilities: Float64Array } {
     return this.#arena.scratch(() => {
@@ -309,14 +328,14 @@ export class Rows {
   gradient(weights: Float64Array, bounds: Float64Array, l2: number): Float64Array {
     return this.#arena.scratch(() => {
       const g = this.#arena.allocate(this.d + 1);
-      const [w, b, work] = this.#problem(weights, bounds);
+      const [w, boundsAt, work] = this.#problem(weights, bounds);
       const status = this.#exports.gradient(
         this.#X,
         this.n,
         this.d,
         this.#labels(),
         w,
-        b,
+        boundsAt,
         work,
         l2,
         g,
@@ -344,14 +363,14 @@ export class Rows {
       );
     }
     return this.#arena.scratch(() => {
-      const [w, b, work] = this.#problem(weights, bounds);
+      const [w, boundsAt, work] = this.#problem(weights, bounds);
       const status = this.#exports.descend(
         this.#X,
         this.n,
         this.d,
         this.#labels(),
         w,
-        b,
+        boundsAt,
         work,
         lr,
         l2,
@@ -375,7 +394,7 @@ export class Rows {
     const row = this.#arena.view(z, this.n).findIndex((logit) => !Number.isFinite(logit));
     if (row >= 0) {
       throw new ValueRangeError(
-        `Cannot score row ${row + 1}: its values are so far from the training data that the logit is not finite`,
+        `Cannot score row ${(this.#index?.[row] ?? row) + 1}: its values are so far from the training data that the logit is not finite`,
       );
     }
     check(this.#exports.sigmoid(z, this.n, p), "sigmoid");
@@ -384,14 +403,14 @@ export class Rows {
 
   #problem(weights: Float64Array, bounds: Float64Array): [number, number, number] {
     const w = this.#write(weights, this.d + 1);
-    const b = this.#arena.allocate(this.d + 1);
-    const view = this.#arena.view(b, this.d + 1);
+    const boundsAt = this.#arena.allocate(this.d + 1);
+    const view = this.#arena.view(boundsAt, this.d + 1);
     if (bounds.length !== this.d) {
       throw new TypeError(`Cannot use ${bounds.length} bounds for ${this.d} features`);
     }
     view.set(bounds);
     view[this.d] = 1; // a bias term is at most |p - y| ≤ 1
-    return [w, b, this.#arena.allocate((this.d + 1) * WORK_VALUES)];
+    return [w, boundsAt, this.#arena.allocate((this.d + 1) * WORK_VALUES)];
   }
 
   #write(values: Float64Array, count: number): number {

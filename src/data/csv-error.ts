@@ -1,8 +1,6 @@
 // What is wrong with a CSV file, all of it at once, and what would help.
-import { DataError } from "./dataset.ts";
+import { DataError, NAME_MAX } from "./dataset.ts";
 import { shown } from "./shown.ts";
-
-export { shown };
 
 export type CsvProblemKind =
   | "text"
@@ -23,7 +21,7 @@ export interface CsvProblem {
   readonly kind: CsvProblemKind;
   /** Header of the column; null for a problem of whole rows. */
   readonly column: string | null;
-  /** Line of the first one, from 1; the header is line 1. */
+  /** Line of the first one, from 1. */
   readonly line: number;
   /** What stands there, cut at 64 characters. */
   readonly value: string;
@@ -53,9 +51,6 @@ export class CsvError extends DataError {
 
 /** Most characters of a field. */
 export const FIELD_MAX = 1 << 16;
-
-/** Most characters of a column's name or a label: what a model file can hold. */
-export const NAME_MAX = 1024;
 
 /** Most problems that a message lists; `problems` has them all. */
 const LISTED_MAX = 100;

@@ -15,7 +15,7 @@ const TAB = 0x09;
 const BLANK = 0x20;
 
 /** Most bytes of a record, without its line end. */
-export const ROW_BYTES_MAX = 1 << 20;
+const ROW_BYTES_MAX = 1 << 20;
 
 /** Bytes to wait for before saying what kind of file it is. */
 const MAGIC_BYTES = 10;

@@ -14,11 +14,11 @@ import {
   type CsvProblem,
   type CsvProblemKind,
   FIELD_MAX,
-  NAME_MAX,
   problemLines,
 } from "./csv-error.ts";
 import { COMMA, CR, LF, QUOTE, RecordCutter } from "./csv-records.ts";
 import { countLines, decodeRecords, encodingError, parseRecords } from "./csv-text.ts";
+import { isNameTooLong, NAME_MAX } from "./dataset.ts";
 import { parseDecimal, parseDecimalBytes } from "./decimal.ts";
 import { nearest } from "./nearest.ts";
 import { cut, shown } from "./shown.ts";
@@ -151,9 +151,14 @@ export class CsvReader {
   #readPlain(bytes: Uint8Array): void {
     let at = 0;
     if (this.#header === undefined) {
-      const end = bytes.indexOf(LF);
-      const line = bytes.subarray(0, end > 0 && bytes[end - 1] === CR ? end - 1 : end);
-      this.#setHeader(decodeRecords(line, this.#offset, this.#line).split(","));
+      for (let blank = blankBytes(bytes, at); blank > 0; blank = blankBytes(bytes, at)) {
+        at += blank;
+        this.#line++;
+      }
+      if (at === bytes.length) return;
+      const end = bytes.indexOf(LF, at);
+      const line = bytes.subarray(at, bytes[end - 1] === CR ? end - 1 : end);
+      this.#setHeader(decodeRecords(line, this.#offset + at, this.#line).split(","));
       this.#line++;
       at = end + 1;
       if (this.#survey) {
@@ -167,8 +172,9 @@ export class CsvReader {
     const width = roles.length;
     const length = bytes.length;
     while (at < length) {
-      if (bytes[at] === LF || (bytes[at] === CR && bytes[at + 1] === LF)) {
-        at += bytes[at] === LF ? 1 : 2; // a blank line is no record
+      const blank = blankBytes(bytes, at);
+      if (blank > 0) {
+        at += blank;
         this.#line++;
         continue;
       }
@@ -302,7 +308,7 @@ export class CsvReader {
       this.#note("label_empty", j, text);
       return false;
     }
-    if (text.length > NAME_MAX) {
+    if (isNameTooLong(text)) {
       this.#note("label_too_long", j, text);
       return false;
     }
@@ -367,7 +373,7 @@ export class CsvReader {
   }
 
   #setHeader(header: string[]): void {
-    checkHeader(header);
+    checkHeader(header, this.#line);
     this.#header = header;
     const { label, features, drop } = this.#selection;
     const known = new Set(header);
@@ -410,7 +416,7 @@ export class CsvReader {
       const column = survey[j];
       if (column?.isNumeric) column.isNumeric = Number.isFinite(parseDecimal(text));
       if (!column?.isLabelLike) return;
-      if (text.length > NAME_MAX || text.trim() === "") column.isLabelLike = false;
+      if (isNameTooLong(text) || text.trim() === "") column.isLabelLike = false;
       else if (!column.values.has(text)) {
         column.isLabelLike = column.values.size < 2 && !CONTROL.test(text);
         // A copy: the text itself would keep the whole batch alive.
@@ -532,9 +538,10 @@ function join<T extends Float64Array | Uint8Array>(joined: T, blocks: T[], curre
   return joined;
 }
 
-function checkHeader(header: readonly string[]): void {
+/** @param line where the header stands, from 1 */
+function checkHeader(header: readonly string[], line: number): void {
   if (header.length === 1 && header[0] === "") {
-    throw new CsvError("Cannot read the table as its first line, the header, is empty");
+    throw new CsvError("Cannot read the table as its header is empty");
   }
   if (header.length > COLUMNS_MAX) {
     throw new CsvError(
@@ -543,7 +550,7 @@ function checkHeader(header: readonly string[]): void {
   }
   const places = new Map<string, number>();
   header.forEach((name, j) => {
-    checkName(name, j);
+    checkName(name, j, line);
     const first = places.get(name);
     if (first !== undefined) {
       throw new CsvError(
@@ -554,10 +561,10 @@ function checkHeader(header: readonly string[]): void {
   });
 }
 
-function checkName(name: string, j: number): void {
+function checkName(name: string, j: number, line: number): void {
   if (name.trim() === "") {
     throw new CsvError(
-      `Cannot read the table as column ${j + 1} has no name: give it one in line 1`,
+      `Cannot read the table as column ${j + 1} has no name: give it one in line ${line}`,
     );
   }
   if (name.includes("\0")) {
@@ -565,13 +572,13 @@ function checkName(name: string, j: number): void {
   }
   if (name.includes("\r")) {
     throw new CsvError(
-      "Cannot read the table as line 1 holds a carriage return without a line feed: end lines with LF or CRLF",
+      `Cannot read the table as line ${line} holds a carriage return without a line feed: end lines with LF or CRLF`,
     );
   }
   if (CONTROL.test(name)) {
     throw new CsvError(`Cannot read the table as header ${shown(name)} holds a control character`);
   }
-  if (name.length > NAME_MAX) {
+  if (isNameTooLong(name)) {
     throw new CsvError(
       `Cannot read the table as headers must have at most ${NAME_MAX} characters: column ${j + 1} is ${shown(name)}`,
     );
@@ -587,6 +594,12 @@ function isEqual(
   if (label === undefined || label.length !== end - start) return false;
   for (let i = 0; i < label.length; i++) if (label[i] !== bytes[start + i]) return false;
   return true;
+}
+
+/** Bytes of a blank line, which is no record; 0 when another line stands there. */
+function blankBytes(bytes: Uint8Array, at: number): number {
+  if (bytes[at] === LF) return 1;
+  return bytes[at] === CR && bytes[at + 1] === LF ? 2 : 0;
 }
 
 /** In which record, from its first byte, and in which column a byte stands. */

@@ -23,6 +23,14 @@ export interface Dataset {
   readonly warnings: readonly string[];
 }
 
+/** Most characters (code points) of a column's name or a label: what a model file can hold. */
+export const NAME_MAX = 1024;
+
+export function isNameTooLong(name: string): boolean {
+  // A code point has at most two units, so most names need no counting.
+  return name.length > NAME_MAX && Array.from(name).length > NAME_MAX;
+}
+
 /** A table that cannot become a dataset. */
 export class DataError extends SyntaxError {
   override readonly name: string = "DataError";

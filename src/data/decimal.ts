@@ -13,7 +13,9 @@
 const GRAMMAR = /^[ \t]*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[ \t]*$/;
 
 const POWERS = Float64Array.from({ length: 23 }, (_, k) => Number(`1e${k}`));
-const SPLITTER = 2 ** 27 + 1;
+// Literals: ECMAScript leaves the last bits of ** to the engine.
+const SPLITTER = 134_217_729; // 2^27 + 1
+const DOUBT = 1 / 281_474_976_710_656; // 2^-48
 
 /**
  * The nearest f64 of a decimal text, -0 as 0.
@@ -51,8 +53,8 @@ function quotient(head: number, shift: number, rest: number, places: number): nu
   const remainder = sum - back - lowProduct(first, divisor, back) + lost;
   const second = remainder / divisor;
   // `second` is right to a few parts in 2^52: if both ends of that doubt round alike, so does the truth.
-  const low = first + second * (1 - 2 ** -48);
-  const high = first + second * (1 + 2 ** -48);
+  const low = first + second * (1 - DOUBT);
+  const high = first + second * (1 + DOUBT);
   return low === high ? low : Number.NaN;
 }
 

@@ -13,7 +13,7 @@ import {
 
 const DIGEST_WORDS = DIGEST_BYTES / 4;
 /** Rows of one first byte up to which a place and 32 bits fit an f64 exactly. */
-const GROUP_MAX = 2 ** 21;
+const GROUP_MAX = 1 << 21;
 
 const TAG_NUMBER = 1;
 const TAG_TEXT = 2;

@@ -13,7 +13,7 @@ import type { Sha256 } from "./sha256.ts";
 const CHUNK_BYTES = 1 << 20;
 
 /** Node's SHA-256, faster than the portable one and equal to it. */
-export const nodeSha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer");
+const nodeSha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer");
 
 export interface ReadCsvOptions {
   /** Name of the label column. */

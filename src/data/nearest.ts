@@ -1,6 +1,6 @@
 // Which of some names was probably meant.
 
-/** Edits between two words, counted up to a limit that makes more of them pointless. */
+/** Edits (letters put in, left out or exchanged) that turn one word into another. */
 function distance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,9 +1,6 @@
 // The real raisins: fetched from UCI's archive, and checked.
 import { unzipSync } from "fflate";
 import { RAISIN_CONTENT_DIGEST } from "./bundled.ts";
-
-export { RAISIN_CONTENT_DIGEST, RAISIN_FILE_SHA256 } from "./bundled.ts";
-
 import { CsvReader } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
 import { formatRecord } from "./csv-text.ts";

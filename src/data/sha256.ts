@@ -7,11 +7,6 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 
 export const sha256: Sha256 = portableSha256;
 
-/** SHA-256 of some bytes as 64 lower-case hex digits. */
-export function sha256Hex(bytes: Uint8Array): string {
-  return bytesToHex(portableSha256(bytes));
-}
-
 export const toHex: (bytes: Uint8Array) => string = bytesToHex;
 
 export const DIGEST_BYTES = 32;
@@ -23,7 +18,10 @@ export interface BlockHasher {
   sha256Many(blocks: Uint8Array, blockCount: number): Uint8Array;
 }
 
-const BATCH_MESSAGES = 2048;
+const BATCH_MESSAGES_MAX = 2048;
+const BATCH_MESSAGES_MIN = 4; // as many as a core hashes at a time
+/** A row of 16,384 columns is a message of 144 KiB: 2,048 of them would take 288 MiB. */
+const BATCH_BYTES = 1 << 20;
 
 /**
  * Digests of messages that differ only in some of their bytes.
@@ -43,7 +41,11 @@ export function digestMessages(
   const { length } = template;
   const blockCount = Math.ceil((length + 9) / BLOCK_BYTES);
   const stride = blockCount * BLOCK_BYTES;
-  const batch = new Uint8Array(Math.min(BATCH_MESSAGES, rows.length) * stride);
+  const messages = Math.max(
+    BATCH_MESSAGES_MIN,
+    Math.min(BATCH_MESSAGES_MAX, Math.floor(BATCH_BYTES / stride)),
+  );
+  const batch = new Uint8Array(Math.min(messages, rows.length) * stride);
   const view = new DataView(batch.buffer);
   // FIPS 180-4, 5.1.1: a one bit, zeros, and the length in bits as a big-endian u64.
   for (let at = 0; at < batch.length; at += stride) {
@@ -51,8 +53,8 @@ export function digestMessages(
     batch[at + length] = 0x80;
     view.setBigUint64(at + stride - 8, BigInt(length) * 8n);
   }
-  for (let from = 0; from < rows.length; from += BATCH_MESSAGES) {
-    const count = Math.min(BATCH_MESSAGES, rows.length - from);
+  for (let from = 0; from < rows.length; from += messages) {
+    const count = Math.min(messages, rows.length - from);
     for (let k = 0; k < count; k++) fill(view, k * stride, rows[from + k]!);
     const hashed = hasher?.sha256Many(batch.subarray(0, count * stride), blockCount);
     for (let k = 0; k < count; k++) {

@@ -7,7 +7,7 @@
 // - An appended record is one write of one buffer; a torn tail is cut off before the next record is glued to it.
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 /** Something on disk that could not be read or written. The message names the path and the system's error. */
 export class StoreError extends Error {
@@ -48,9 +48,17 @@ export function isRunId(id: string): boolean {
   return /^[0-9a-f]{12}$/.test(id);
 }
 
-/** Makes a directory and those above it; existing ones are fine. */
+/** Makes a directory and those above it, durably; existing ones are fine. */
 export function ensureDirectory(path: string): void {
-  at("make directory", path, () => fs.mkdirSync(path, { recursive: true, mode: 0o755 }));
+  const whole = resolve(path);
+  const first = at("make directory", path, () =>
+    fs.mkdirSync(whole, { recursive: true, mode: 0o755 }),
+  );
+  if (first === undefined) return;
+  // A directory is an entry of the one above it: without this a power loss takes all that was written below.
+  for (let made = whole; made.length >= first.length; made = dirname(made)) {
+    syncDirectory(dirname(made));
+  }
 }
 
 /** Makes a directory that must not exist yet; false when it does. */
@@ -64,31 +72,119 @@ export function claimDirectory(path: string): boolean {
   }
 }
 
+/** Where a path that a user named leads: a file that will be whole, or a device or pipe that is simply written to. */
+export interface Target {
+  /** Absolute; a link has been followed, so that replacing the file leaves the link alone. */
+  readonly path: string;
+  /** Whether it may be replaced by renaming. Never a device: as root that would do away with /dev/null. */
+  readonly isReplaceable: boolean;
+}
+
+/** What writing to a path would replace or write into. */
+export function targetOf(path: string): Target {
+  return at("write", path, () => {
+    const info = statIfAny(path);
+    if (info === undefined) return { path: resolve(path), isReplaceable: true };
+    return info.isFile()
+      ? { path: fs.realpathSync(path), isReplaceable: true }
+      : { path: resolve(path), isReplaceable: false };
+  });
+}
+
+/** What stands at a path; undefined when nothing does, also where a part of the path is a file. */
+function statIfAny(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path);
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** A file in the making: it takes its place when it is whole, durably, or not at all. A device gets what there is. */
+export class FileWriter {
+  readonly #path: string;
+  /** Undefined for what is not replaced. */
+  readonly #temporary: string | undefined;
+  readonly #file: number;
+  #size = 0;
+  #isOpen = true;
+
+  constructor({ path, isReplaceable }: Target) {
+    this.#path = path;
+    // Not made of the file's name: a long one with more behind it would be too long.
+    const name = `.${randomBytes(6).toString("hex")}.tmp`;
+    const temporary = isReplaceable ? join(dirname(path), name) : undefined;
+    this.#temporary = temporary;
+    this.#file = at("write", path, () =>
+      temporary === undefined ? fs.openSync(path, "w") : fs.openSync(temporary, "wx", 0o644),
+    );
+  }
+
+  write(content: Uint8Array | string): void {
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
+    at("write", this.#path, () => writeAll(this.#file, bytes));
+    this.#size += bytes.length;
+  }
+
+  /** @param whole what the file must hold, where the caller still has it; else only its size is compared */
+  commit(whole?: Uint8Array): void {
+    const temporary = this.#temporary;
+    if (temporary === undefined) {
+      at("write", this.#path, () => this.#close());
+      return;
+    }
+    at("write", this.#path, () => {
+      fs.fsyncSync(this.#file);
+      // What stands on disk is compared with what was meant: a short write reports no error by itself.
+      const isEqual = whole
+        ? Buffer.compare(fs.readFileSync(temporary), whole) === 0
+        : fs.fstatSync(this.#file).size === this.#size;
+      if (!isEqual) throw new Error("the file read back differs from what was written");
+      this.#close();
+      fs.renameSync(temporary, this.#path);
+    });
+    syncDirectory(dirname(this.#path));
+  }
+
+  /** Leaves nothing behind; for use after any failure, also one of `commit`. */
+  abandon(): void {
+    try {
+      this.#close();
+    } catch {
+      // The failure before this one is the one to report.
+    }
+    if (this.#temporary !== undefined) fs.rmSync(this.#temporary, { force: true });
+  }
+
+  #close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    fs.closeSync(this.#file);
+  }
+}
+
+/** Writes all of a target, and a file durably. Nothing is left behind when it fails. */
+export function writeTarget(target: Target, content: Uint8Array | string): void {
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  const file = new FileWriter(target);
+  try {
+    file.write(bytes);
+    file.commit(bytes);
+  } catch (error) {
+    file.abandon();
+    throw error;
+  }
+}
+
 /** Replaces or makes a file as a whole, durably. Nothing is left behind when it fails. */
 export function writeWholeFile(path: string, content: Uint8Array | string): void {
-  const bytes = typeof content === "string" ? Buffer.from(content) : content;
-  const name = path.slice(dirname(path).length).replace(/^[/\\]/, "");
-  const temporary = join(dirname(path), `.${name}.${randomBytes(6).toString("hex")}.tmp`);
-  at("write", path, () => {
-    try {
-      const file = fs.openSync(temporary, "wx", 0o644);
-      try {
-        writeAll(file, bytes);
-        fs.fsyncSync(file);
-      } finally {
-        fs.closeSync(file);
-      }
-      // What stands on disk is compared with what was meant: a short write reports no error by itself.
-      if (Buffer.compare(fs.readFileSync(temporary), bytes) !== 0) {
-        throw new Error("the file read back differs from what was written");
-      }
-      fs.renameSync(temporary, path);
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw error;
-    }
-    syncDirectory(dirname(path));
-  });
+  writeTarget({ path, isReplaceable: true }, content);
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {
@@ -122,8 +218,7 @@ export function readFileIfAny(path: string, limit = 64 * 2 ** 20): Uint8Array | 
     if (info.size > limit) throw new Error(`larger than ${limit} bytes`);
     return fs.readFileSync(path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (isAbsence(error)) return undefined;
     throw new StoreError("read", path, error);
   }
 }
@@ -162,6 +257,56 @@ export function toJson(value: unknown): string {
 }
 
 const RECORD_BYTES_MAX = 64 * 1024;
+
+/** A line that is no record. Nothing else that goes wrong in reading is one. */
+export class BadLineError extends StoreError {
+  override readonly name = "BadLineError";
+
+  constructor(path: string, line: number, what: string) {
+    super("read", path, new Error(`line ${line} ${what}`));
+  }
+}
+
+/**
+ * The lines of a log of any size, one by one; none when there is no file. What stands behind the last line end is left
+ * out: the writer died within this record.
+ *
+ * @throws BadLineError for a line longer than any record, StoreError
+ */
+export function* readLines(path: string): Generator<string> {
+  const info = at("read", path, () => statIfAny(path));
+  if (info === undefined) return;
+  // Looked at before it is opened: opening a FIFO would wait for somebody to write into it.
+  if (!info.isFile()) throw new StoreError("read", path, new Error("not a regular file"));
+  const file = at("read", path, () => fs.openSync(path, "r"));
+  try {
+    const block = Buffer.alloc(16 * RECORD_BYTES_MAX);
+    let held = 0; // bytes at the start of the block that no line end has followed yet
+    let isTooLong = false;
+    for (let line = 1; ; ) {
+      const read = at("read", path, () =>
+        fs.readSync(file, block, held, block.length - held, null),
+      );
+      if (read === 0) return;
+      const end = held + read;
+      let from = 0;
+      for (let to = block.indexOf(0x0a); to >= 0 && to < end; to = block.indexOf(0x0a, from)) {
+        if (isTooLong || to - from >= RECORD_BYTES_MAX) {
+          throw new BadLineError(path, line, `is longer than ${RECORD_BYTES_MAX} bytes`);
+        }
+        yield block.toString("utf8", from, to);
+        line++;
+        from = to + 1;
+      }
+      // Only its end can tell whether a line too long is a bad one or a torn one; its bytes are not needed for that.
+      isTooLong ||= end - from >= RECORD_BYTES_MAX;
+      if (isTooLong) held = 0;
+      else held = block.copy(block, 0, from, end);
+    }
+  } finally {
+    fs.closeSync(file);
+  }
+}
 
 /** An append-only file of lines, open for one writer. */
 export class LineLog {

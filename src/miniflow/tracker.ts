@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import {
+  BadLineError,
   claimDirectory,
   ensureDirectory,
   isRunId,
@@ -10,6 +11,7 @@ import {
   listDirectory,
   readFileIfAny,
   readJsonIfAny,
+  readLines,
   StoreError,
   syncDirectory,
   toJson,
@@ -113,8 +115,8 @@ export class ActiveRun {
     writeWholeFile(target, content);
   }
 
-  /** Adds fields to meta.json. */
-  setMeta(fields: Readonly<Record<string, unknown>>): void {
+  /** Adds fields to meta.json, also after the end: what became of a run may be known only then. */
+  amend(fields: Readonly<Record<string, unknown>>): void {
     this.#meta = { ...this.#meta, ...fields };
     this.#writeMeta();
   }
@@ -210,28 +212,30 @@ export function readRun(directory: string): StoredRun {
   return { id, directory: resolve(directory), meta: meta as RunMeta, params };
 }
 
-/** The metric lines of a run. A torn last line is left out; a bad line before it is an error with its number. */
+/**
+ * The metric lines of a run, however many. A torn last line is left out.
+ *
+ * @throws BadLineError with the number of a bad line before it, StoreError
+ */
 export function readMetrics(directory: string): MetricLine[] {
   const path = join(directory, "metrics.jsonl");
-  const bytes = readFileIfAny(path);
-  if (bytes === undefined) return [];
-  const lines = new TextDecoder().decode(bytes).split("\n");
-  const tail = lines.pop();
-  const records = lines.map((line, i) => {
-    try {
-      const { key, value, step, ts_ms } = JSON.parse(line) as MetricLine;
-      if (typeof key === "string" && Number.isFinite(value) && Number.isInteger(step)) {
-        return { key, value, step, ts_ms };
-      }
-    } catch {
-      // Reported below, with the number of the line.
-    }
-    throw new StoreError("read", path, new Error(`line ${i + 1} is not a metric`));
-  });
-  if (tail) {
-    // No newline: the writer died within this record.
+  const records: MetricLine[] = [];
+  for (const line of readLines(path)) {
+    const record = metricOf(line);
+    if (record === undefined) throw new BadLineError(path, records.length + 1, "is not a metric");
+    records.push(record);
   }
   return records;
+}
+
+function metricOf(line: string): MetricLine | undefined {
+  try {
+    const { key, value, step, ts_ms } = JSON.parse(line) as MetricLine;
+    const isMetric = typeof key === "string" && Number.isFinite(value) && Number.isInteger(step);
+    return isMetric ? { key, value, step, ts_ms } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** An artifact's bytes, or undefined. */

@@ -42,6 +42,14 @@ export interface CalibrationBin {
   readonly positives: number;
 }
 
+/** What is recorded of predictions for labelled rows; curves as counts. */
+export interface Evaluation {
+  readonly schema: "raisin.evaluation/1";
+  readonly metrics: Metrics;
+  readonly curve: readonly CurvePoint[];
+  readonly calibration: readonly CalibrationBin[];
+}
+
 const CURVE_POINTS_MAX = 201;
 const CALIBRATION_BINS = 10;
 
@@ -162,4 +170,18 @@ export function calibrationOf(probabilities: Float64Array, y: Uint8Array): Calib
     rows: count,
     positives: positives[k]!,
   }));
+}
+
+/** Figures and curves of some predictions; parameters as for `metricsOf`. */
+export function evaluationOf(
+  score: { probabilities: Float64Array; loss: number; brier: number; correct: number },
+  y: Uint8Array,
+  threshold: number,
+): Evaluation {
+  return {
+    schema: "raisin.evaluation/1",
+    metrics: metricsOf(score, y, threshold),
+    curve: curveOf(score.probabilities, y),
+    calibration: calibrationOf(score.probabilities, y),
+  };
 }

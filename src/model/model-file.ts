@@ -2,16 +2,17 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { canonicalJson } from "../data/canonical-json.ts";
-import { type Action, failure } from "./format-error.ts";
+import { DataError, type Dataset, isNameTooLong, NAME_MAX } from "../data/dataset.ts";
+import { shown as shownName } from "../data/shown.ts";
+import { type Action, failure, ModelFormatError } from "./format-error.ts";
 import { type InputColumn, MODEL_FORMAT, type Model, type ModelSpec } from "./model.ts";
-import { encodeNpy, type Npy, readNpz, showShape, toNumbers, toStrings, writeNpz } from "./npz.ts";
+import { encodeNpy, type Npy, showShape, toNumbers, toStrings } from "./npy.ts";
+import { MAX_FILE_BYTES, readNpz, writeNpz } from "./npz.ts";
 
 export { ModelFormatError } from "./format-error.ts";
 
 /** Most features of a model file. One of 16,384 with short names takes 3.6 MB and 70 ms to read. */
 export const MAX_FEATURES = 32_768;
-/** Most code points in a name: of a feature, a class or the label. */
-export const MAX_NAME_LENGTH = 1024;
 
 const KEYS = ["w", "b", "mean", "std", "feature_names", "class_names", "spec"] as const;
 const DIGEST_KEYS = ["spec", "feature_names", "class_names", "mean", "std", "w", "b"] as const;
@@ -27,8 +28,73 @@ type Key = (typeof KEYS)[number];
  * decodeModel(encodeModel(model)); // the same numbers, to the last bit
  */
 export function encodeModel(model: Model): Uint8Array {
-  const npys = encodeMembers(model);
+  return toFile(encodeMembers(model));
+}
+
+function toFile(npys: Record<Key, Uint8Array>): Uint8Array {
   return writeNpz(KEYS.map((key) => [key, npys[key]]));
+}
+
+/**
+ * Can a model of these columns and labels be stored? Asked before a training, since hours of it would be lost after.
+ *
+ * @throws DataError naming the column or label that is in the way, and what to do
+ */
+export function assertStorable(dataset: Pick<Dataset, "features" | "label" | "classes">): void {
+  const { features, label, classes } = dataset;
+  const d = features.length;
+  const refuse = (what: string) =>
+    new DataError(`Cannot train as the model could not be stored: ${what}`);
+  if (d > MAX_FEATURES) {
+    throw refuse(`it may have at most ${MAX_FEATURES} features and would have ${d}; drop columns`);
+  }
+  const [longest, length] = features.reduce<[string, number]>(
+    (most, name) => {
+      const count = name.length > most[1] ? Array.from(name).length : 0;
+      return count > most[1] ? [name, count] : most;
+    },
+    ["", 0],
+  );
+  const sizeError = () =>
+    refuse(
+      `all ${d} names take the room of the longest, ${length} characters of column ${shownName(longest)}, ` +
+        `and the file would exceed ${MAX_FILE_BYTES} bytes; shorten that name, or drop columns`,
+    );
+  // Before anything so large is made.
+  if (4 * d * length > MAX_FILE_BYTES) throw sizeError();
+  // The size of a file does not depend on its numbers.
+  const ones = new Float64Array(d).fill(1);
+  const numbers = { mean: ones, std: ones, w: ones, b: 1 };
+  const spec = specOf(dataset, 0.5);
+  let npys: Record<Key, Uint8Array>;
+  try {
+    assertName(label, "the label column", "write");
+    for (const name of classes) assertName(name, "a label", "write");
+    for (const name of features) assertName(name, "a column", "write");
+    npys = encodeMembers({ spec, featureNames: features, ...numbers });
+  } catch (error) {
+    throw refuse(`${reasonOf(error)}; rename it`);
+  }
+  try {
+    toFile(npys);
+  } catch (error) {
+    throw error instanceof ModelFormatError ? sizeError() : error;
+  }
+}
+
+/** What was wrong, without "Cannot write model: ". */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ModelFormatError)) throw error;
+  return error.message.slice(failure("write", "").message.length);
+}
+
+/** The spec of a model that takes a dataset's columns as they are. */
+export function specOf(
+  { features, label, classes }: Pick<Dataset, "features" | "label" | "classes">,
+  threshold: number,
+): ModelSpec {
+  const columns = features.map((name): InputColumn => ({ name, as: "number" }));
+  return { format: MODEL_FORMAT, label, classes, threshold, columns };
 }
 
 function encodeMembers(model: Model): Record<Key, Uint8Array> {
@@ -90,10 +156,10 @@ function assertKind(npy: Npy, dtype: Npy["dtype"], shape: readonly number[]): vo
 }
 
 function assertNameLength(npy: Npy): void {
-  if (npy.valueBytes > 4 * MAX_NAME_LENGTH) {
+  if (npy.valueBytes > 4 * NAME_MAX) {
     throw failure(
       "read",
-      `"${npy.key}" must hold names of at most ${MAX_NAME_LENGTH} characters: ` +
+      `"${npy.key}" must hold names of at most ${NAME_MAX} characters: ` +
         `its type is <U${npy.valueBytes / 4}`,
     );
   }
@@ -125,20 +191,15 @@ function decodeMembers(npys: Record<Key, Npy>): Model {
  * Model digest: SHA-256 over the .npy members' bytes in the order spec, feature_names, class_names,
  * mean, std, w, b. It says nothing of the zip around them: dates and compression do not change it.
  *
- * @param source a model, or the bytes of a model file, which are checked as `decodeModel` does
+ * They are the members that `encodeModel` writes: of a file that another program wrote, decode it first.
+ *
  * @returns 64 lower-case hex digits
- * @throws ModelFormatError if the model cannot be written or the bytes cannot be read
+ * @throws ModelFormatError if the model cannot be written
  */
-export function modelDigest(source: Model | Uint8Array): string {
+export function modelDigest(model: Model): string {
   const hash = sha256.create();
-  if (source instanceof Uint8Array) {
-    const npys = readMembers(source);
-    decodeMembers(npys);
-    for (const key of DIGEST_KEYS) hash.update(npys[key].bytes);
-  } else {
-    const npys = encodeMembers(source);
-    for (const key of DIGEST_KEYS) hash.update(npys[key]);
-  }
+  const npys = encodeMembers(model);
+  for (const key of DIGEST_KEYS) hash.update(npys[key]);
   return bytesToHex(hash.digest());
 }
 
@@ -214,12 +275,8 @@ function assertName(name: unknown, what: string, action: Action): asserts name i
   if (/\p{Surrogate}/u.test(name)) {
     throw failure(action, `${what} must be Unicode: ${shown(name)} has a lone surrogate`);
   }
-  // A code point has at most two units, so most names need no counting.
-  if (name.length > MAX_NAME_LENGTH && Array.from(name).length > MAX_NAME_LENGTH) {
-    throw failure(
-      action,
-      `${what} must have at most ${MAX_NAME_LENGTH} characters: it is ${shown(name)}`,
-    );
+  if (isNameTooLong(name)) {
+    throw failure(action, `${what} must have at most ${NAME_MAX} characters: it is ${shown(name)}`);
   }
 }
 

@@ -12,17 +12,6 @@ import { unreadable, unwritable } from "./format-error.ts";
 import { inflate } from "./inflate.ts";
 import { type Npy, readNpy, toView } from "./npy.ts";
 
-export { ModelFormatError } from "./format-error.ts";
-export {
-  encodeNpy,
-  type Npy,
-  type NpyArray,
-  readNpy,
-  showShape,
-  toNumbers,
-  toStrings,
-} from "./npy.ts";
-
 const MIB = 2 ** 20;
 /** Largest file, and largest sum of the sizes its members declare. */
 export const MAX_FILE_BYTES = 16 * MIB;

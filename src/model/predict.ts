@@ -23,12 +23,26 @@ export interface Explanation {
   readonly logit: number;
   /** The bias: the logit of a row that stands at the training mean of every feature. */
   readonly base_value: number;
+  /**
+   * What each feature adds. `base_value` plus these is `logit` to the last bit when they are added in the order of the
+   * model's `featureNames`, which is not always that of the keys: JavaScript lists keys like "2" and "10" first.
+   */
   readonly feature_contrib_logit: Record<string, number>;
 }
 
 /** [d + 1] weights as the core takes them, bias last. */
-export function weightsOf(model: Model): Float64Array {
+function weightsOf(model: Model): Float64Array {
   return Float64Array.of(...model.w, model.b);
+}
+
+/** A table's columns in model order, by name. The table has every feature of the model. */
+export function inModelOrder(
+  model: Model,
+  features: readonly string[],
+  columns: readonly Float64Array[],
+): Float64Array[] {
+  const byName = new Map(features.map((name, j) => [name, columns[j]!]));
+  return model.featureNames.map((name) => byName.get(name)!);
 }
 
 /**

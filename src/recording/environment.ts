@@ -17,7 +17,12 @@ const GIT_TIMEOUT_MS = 3000;
 function runGit(args: readonly string[]): Promise<string | null> {
   return new Promise((resolve) => {
     // Without optional locks, so that asking never disturbs a git command of the user's.
-    const options = { timeout: GIT_TIMEOUT_MS, env: { ...process.env, GIT_OPTIONAL_LOCKS: "0" } };
+    const options = {
+      timeout: GIT_TIMEOUT_MS,
+      // A tree with many changes is long to tell, and no reason to say that there is none.
+      maxBuffer: Number.POSITIVE_INFINITY,
+      env: { ...process.env, GIT_OPTIONAL_LOCKS: "0" },
+    };
     execFile("git", [...args], options, (error, stdout) => resolve(error ? null : stdout));
   });
 }

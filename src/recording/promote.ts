@@ -1,15 +1,15 @@
 // Decides whether a finished run replaces the production model: only if it is strictly better on the same rows.
-import { Core } from "../core/core.ts";
+import { Core, ValueRangeError } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
 import type { FileDataset } from "../data/files.ts";
 import { splitRows } from "../data/split.ts";
-import { type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
-import { findRun, readArtifact, readRun, type StoredRun } from "../miniflow/tracker.ts";
+import type { StoredRun } from "../miniflow/tracker.ts";
 import { type Metrics, metricsOf } from "../model/metrics.ts";
 import type { Model } from "../model/model.ts";
-import { decodeModel, modelDigest } from "../model/model-file.ts";
-import { scoreColumns } from "../model/predict.ts";
+import { inModelOrder, scoreColumns } from "../model/predict.ts";
+import { PARAM_RULES } from "../training/params.ts";
 import type { TrainingResult } from "../training/train.ts";
+import { ProductionError, readProduction } from "./stored-model.ts";
 
 export type PromotionMetric = "val_accuracy" | "val_loss";
 
@@ -29,74 +29,11 @@ export interface Decision {
   readonly seen_by_production: number | null;
 }
 
-/** The registry, or the run that it names, is missing or damaged. Nothing is promoted over it silently. */
-export class ProductionError extends Error {
-  override readonly name: string = "ProductionError";
-}
-
-/** A model and the run that it came from. */
-export interface StoredModel {
-  readonly run: StoredRun;
-  readonly model: Model;
-}
-
-/**
- * The model of a finished run, checked against the digest in its meta.json.
- *
- * @throws StoreError, ModelFormatError or Error saying what is missing or damaged
- */
-export function readStoredModel(directory: string): StoredModel {
-  const run = readRun(directory);
-  if (run.meta.status !== "FINISHED") {
-    throw new Error(
-      `Cannot use run ${run.id} as it is not finished: its status is ${run.meta.status}`,
-    );
-  }
-  const bytes = readArtifact(directory, "model/model.npz");
-  if (bytes === undefined)
-    throw new Error(`Cannot use run ${run.id} as it holds no model/model.npz`);
-  const model = decodeModel(bytes);
-  const digest = modelDigest(model);
-  if (digest !== run.meta.model_digest) {
-    throw new Error(
-      `Cannot use run ${run.id} as its model has changed: digest ${digest}, recorded ${String(run.meta.model_digest)}`,
-    );
-  }
-  return { run, model };
-}
-
-/** The production model of a name; undefined when the registry has none. @throws ProductionError */
-export function readProduction(store: string, name: string): StoredModel | undefined {
-  const entry = readEntry(store, name);
-  if (entry === undefined) return undefined;
-  const directory = findRun(store, entry.production);
-  try {
-    if (directory === undefined) throw new Error("its directory is missing");
-    return readStoredModel(directory);
-  } catch (error) {
-    throw new ProductionError(
-      `Cannot use run ${entry.production}, the production of "${name}": ${(error as Error).message}. Restore its directory, or take the entry "${name}" out of ${store}/registry.json so that the next run becomes production`,
-      { cause: error },
-    );
-  }
-}
-
-function readEntry(store: string, name: string): RegistryEntry | undefined {
-  try {
-    return readRegistry(store).get(name);
-  } catch (error) {
-    throw new ProductionError(
-      `${(error as Error).message}. Repair ${store}/registry.json, or move it away so that the next run becomes production`,
-      { cause: error },
-    );
-  }
-}
-
 const RULE = "strictly better than the production model on this run's own validation rows";
 
 /**
  * @param isWanted false for --no-promote
- * @throws ProductionError when the registry or the production run cannot be read
+ * @throws ProductionError when the registry or the production run cannot be read, or its model cannot score these rows
  */
 export function decide(
   source: CoreSource,
@@ -135,18 +72,29 @@ export function decide(
   const production_run = production.run.id;
   const difference = differenceOf(production.model, result.model);
   if (difference !== undefined) {
-    return kept(`production run ${production_run} is another kind of model: ${difference}`, {
-      production_run,
-    });
+    return kept(
+      `production run ${production_run} is another kind of model: ${difference}. To keep both, train under another name with --model`,
+      { production_run },
+    );
   }
-  const figure = figureOf(scoreOn(source, production.model, dataset, result), metric)!;
+  let score: Metrics;
+  try {
+    score = scoreOn(source, production.model, dataset, result);
+  } catch (error) {
+    if (!(error instanceof ValueRangeError)) throw error;
+    throw new ProductionError(
+      `Cannot compare with run ${production_run}, the production of "${options.model}", on this run's validation rows: ${error.message}. Train under another name with --model, or take the entry "${options.model}" out of ${options.store}/registry.json so that the next run becomes production`,
+      { cause: error },
+    );
+  }
+  const figure = figureOf(score, metric)!;
   const isBetter = metric === "val_loss" ? candidate < figure : candidate > figure;
   const seen = seenBy(production.run, dataset, result);
   const caveat =
     seen === 0
       ? ""
       : seen === null
-        ? "; the production model was trained on other data, so it may have seen some of these rows"
+        ? `; the production model ${isSameData(production.run, dataset) ? "does not say how its data was split" : "was trained on other data"}, so it may have seen some of these rows`
         : `; the production model had seen ${seen} of these ${base.validation_rows} rows in training`;
   const relation = candidate === figure ? "equals" : isBetter ? "beats" : "does not beat";
   return {
@@ -188,9 +136,7 @@ function scoreOn(
   dataset: FileDataset,
   result: TrainingResult,
 ): Metrics {
-  const columns = model.featureNames.map(
-    (name) => dataset.columns[dataset.features.indexOf(name)]!,
-  );
+  const columns = inModelOrder(model, dataset.features, dataset.columns);
   const index = result.split.validation;
   const score = scoreColumns(new Core(source), model, columns, dataset.y, index);
   return metricsOf(
@@ -200,12 +146,17 @@ function scoreOn(
   );
 }
 
-/** Validation rows of this run among the training rows of another; null when that run had other data. */
+function isSameData(run: StoredRun, dataset: FileDataset): boolean {
+  const recorded = run.meta.dataset as { content_digest?: unknown } | null | undefined;
+  return recorded?.content_digest === dataset.contentDigest;
+}
+
+/** Validation rows of this run among the training rows of another; null when its record does not tell. */
 function seenBy(run: StoredRun, dataset: FileDataset, result: TrainingResult): number | null {
-  const other = run.meta.dataset as { content_digest?: unknown } | undefined;
   const { seed, val_fraction: fraction } = run.params;
-  if (other?.content_digest !== dataset.contentDigest) return null;
-  if (typeof seed !== "number" || typeof fraction !== "number") return null;
+  if (!isSameData(run, dataset)) return null;
+  if (typeof seed !== "number" || !PARAM_RULES.seed.holds(seed)) return null;
+  if (typeof fraction !== "number" || !PARAM_RULES.valFraction.holds(fraction)) return null;
   const { train } = splitRows(dataset.rowDigests, dataset.y, { fraction, seed });
   const isTrained = new Uint8Array(dataset.rowCount);
   for (const i of train) isTrained[i] = 1;

@@ -5,12 +5,13 @@ import type { FileDataset } from "../data/files.ts";
 import { readRegistry, setProduction } from "../miniflow/registry.ts";
 import { toJson } from "../miniflow/store.ts";
 import { type ActiveRun, startRun } from "../miniflow/tracker.ts";
-import type { Metrics } from "../model/metrics.ts";
-import { snakeCase } from "../training/card.ts";
-import type { TrainingParams } from "../training/params.ts";
-import { type Evaluation, type Progress, type TrainingResult, train } from "../training/train.ts";
+import type { Evaluation, Metrics } from "../model/metrics.ts";
+import { snakeCase, type TrainingParams } from "../training/params.ts";
+import { type Progress, type TrainingResult, train } from "../training/train.ts";
 import type { Environment } from "./environment.ts";
-import { type Decision, decide, ProductionError, type PromotionMetric } from "./promote.ts";
+import { type Decision, decide, type PromotionMetric } from "./promote.ts";
+import { ProductionError } from "./stored-model.ts";
+import { turn } from "./turn.ts";
 
 export interface TrainingRequest {
   readonly store: string;
@@ -34,7 +35,7 @@ export interface RecordedTraining {
   readonly decision: Decision;
   /** The run that is in production now, whether this one or another; null when none is. */
   readonly production: string | null;
-  /** Set when the registry or the production run could not be read; the new run is recorded all the same. */
+  /** Set when the registry or the production run could not be used; the new run is recorded all the same. */
   readonly productionError?: ProductionError;
 }
 
@@ -52,22 +53,21 @@ function paramsOf(dataset: FileDataset, request: TrainingRequest): Record<string
   };
 }
 
-function describe(dataset: FileDataset): Record<string, unknown> {
+/** Which dataset it was, whoever asks and wherever it stood. */
+export function describeDataset(dataset: FileDataset): Record<string, unknown> {
   return {
     name: dataset.name,
-    path: dataset.path,
     rows: dataset.rowCount,
     features: dataset.features,
-    label: dataset.label,
-    classes: dataset.classes,
     file_sha256: dataset.fileSha256,
     content_digest: dataset.contentDigest,
   };
 }
 
-/** Turns the event loop once, so that signals and timers get their turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** The same for meta.json, with what it takes to read it again. */
+function recordOf(dataset: FileDataset): Record<string, unknown> {
+  const { path, label, classes } = dataset;
+  return { ...describeDataset(dataset), path, label, classes };
 }
 
 /** Runs `work` in a run; whatever stops it is recorded as killed or failed before it is thrown on. */
@@ -103,21 +103,23 @@ export async function recordTraining(
   const run = startRun(store, experiment, {
     kind: "train",
     model: request.model,
-    dataset: describe(dataset),
+    dataset: recordOf(dataset),
     core_digest: source.digest,
   });
   return within(run, signal, async () => {
     const params = paramsOf(dataset, request);
     run.logParams(params);
+    let logged = 0;
     const result = await train(source, dataset, request.params, {
       onProgress: (progress) => {
         run.logMetrics(progress.records);
+        logged += progress.records.length;
         request.onProgress?.(progress);
       },
       pause: turn,
       ...(signal && { signal }),
     });
-    run.logMetrics(result.records.filter((record) => !isLogged(record.key)));
+    run.logMetrics(result.records.slice(logged));
     run.flush();
     run.logArtifact("model/model.npz", result.modelBytes);
     run.logArtifact("model/model_card.json", toJson(result.card));
@@ -149,7 +151,24 @@ export async function recordTraining(
       promotion: decision,
       ...environment,
     });
-    if (decision.promoted) setProduction(store, request.model, run.id);
+    if (decision.promoted) {
+      // Behind the end of the run, since what the registry names must be complete.
+      try {
+        setProduction(store, request.model, run.id);
+      } catch (error) {
+        productionError = notSet(run, request, error as Error);
+        decision = {
+          ...decision,
+          promoted: productionNow(store, request.model) === run.id,
+          reason: `${decision.reason}; but ${productionError.message}`,
+        };
+        try {
+          run.amend({ promotion: decision });
+        } catch {
+          // The disk that refused the registry may refuse this too; the first error says where and why.
+        }
+      }
+    }
     return {
       runId: run.id,
       directory: run.directory,
@@ -162,6 +181,13 @@ export async function recordTraining(
   });
 }
 
+function notSet(run: ActiveRun, request: TrainingRequest, error: Error): ProductionError {
+  return new ProductionError(
+    `Cannot put run ${run.id} into production as "${request.model}": ${error.message}. The run itself is recorded in ${run.directory}; when the reason is mended, train again`,
+    { cause: error },
+  );
+}
+
 function productionNow(store: string, model: string): string | null {
   try {
     return readRegistry(store).get(model)?.production ?? null;
@@ -171,16 +197,11 @@ function productionNow(store: string, model: string): string | null {
   }
 }
 
-/** Whether a metric was written while training went on. */
-function isLogged(key: string): boolean {
-  return /^(train|val)_(loss|accuracy)$|^gradient_max$/.test(key);
-}
-
 function refusal(error: Error, result: TrainingResult, metric: PromotionMetric): Decision {
   return {
     promoted: false,
     reason: error.message,
-    rule: "the production run must be readable",
+    rule: "the production model must be fit for a comparison",
     metric,
     candidate: metric === "val_loss" ? result.validation.loss : result.validation.accuracy,
     production: null,
@@ -221,7 +242,7 @@ export async function recordEvaluation(
     model: request.model,
     model_run: request.modelRun,
     model_digest: request.modelDigest,
-    dataset: describe(dataset),
+    dataset: recordOf(dataset),
     core_digest: source.digest,
   });
   return within(run, undefined, async () => {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
 import { readCsv } from "../data/files.ts";
+import { BadLineError } from "../miniflow/store.ts";
 import {
   type MetricLine,
   readArtifact,
@@ -9,9 +10,9 @@ import {
   readRun,
   type StoredRun,
 } from "../miniflow/tracker.ts";
-import { snakeCase } from "../training/card.ts";
-import { checkParams, DEFAULT_PARAMS, type TrainingParams } from "../training/params.ts";
+import { checkParams, DEFAULT_PARAMS, snakeCase, type TrainingParams } from "../training/params.ts";
 import { type TrainingResult, train } from "../training/train.ts";
+import { turn } from "./turn.ts";
 
 export interface Verdict {
   readonly runId: string;
@@ -71,13 +72,13 @@ function recordedParams(run: StoredRun): {
 export async function verifyRun(
   source: CoreSource,
   directory: string,
-  options: { data?: string; signal?: AbortSignal; pause?: () => Promise<void> } = {},
+  options: { data?: string; signal?: AbortSignal } = {},
 ): Promise<Verdict> {
-  const { signal, pause } = options;
+  const { signal } = options;
   const run = readRun(directory);
   if (run.meta.kind !== "train" || run.meta.status !== "FINISHED") {
     throw new NotVerifiableError(
-      `Cannot verify run ${run.id} as only finished trainings can be derived again: it is a ${String(run.meta.kind)} run, ${run.meta.status}`,
+      `Cannot verify run ${run.id} as only finished trainings can be derived again: its kind is ${String(run.meta.kind)}, its status ${run.meta.status}`,
     );
   }
   const { params, label, positive, features } = recordedParams(run);
@@ -113,7 +114,7 @@ export async function verifyRun(
   }
   const result = await train(source, dataset, params, {
     ...(signal && { signal }),
-    ...(pause && { pause }),
+    pause: turn,
   });
   const difference = modelDifference(directory, run, result) ?? metricDifference(directory, result);
   return difference === undefined
@@ -148,7 +149,9 @@ function metricDifference(directory: string, result: TrainingResult): string | u
   try {
     lines = readMetrics(directory);
   } catch (error) {
-    return `metrics: ${(error as Error).message}`;
+    // What could not be read says nothing about the run.
+    if (!(error instanceof BadLineError)) throw error;
+    return `metrics: ${error.message}`;
   }
   for (const [i, { key, value, step }] of result.records.entries()) {
     const line = lines[i];

@@ -61,3 +61,13 @@ export function checkParams(params: TrainingParams): void {
     }
   }
 }
+
+/** Parameters under their names on disk. */
+export function snakeCase(params: TrainingParams): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(params).map(([key, value]) => [
+      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      value,
+    ]),
+  );
+}

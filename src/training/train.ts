@@ -1,22 +1,22 @@
 // One pure function: a dataset and parameters in, everything that a run holds out. No disk, no clock, no network.
-import { Core, type Moments, type Score, VALUE_LIMIT } from "../core/core.ts";
+import {
+  Core,
+  checkMagnitudes,
+  type Moments,
+  type Rows,
+  type Score,
+  VALUE_LIMIT,
+} from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { contentDigest, digestRows } from "../data/digest.ts";
 import { type Split, splitRows } from "../data/split.ts";
-import {
-  type CalibrationBin,
-  type CurvePoint,
-  calibrationOf,
-  curveOf,
-  type Metrics,
-  metricsOf,
-} from "../model/metrics.ts";
-import { MODEL_FORMAT, type Model } from "../model/model.ts";
-import { encodeModel, modelDigest } from "../model/model-file.ts";
+import { cardOf, type ModelCard } from "../model/card.ts";
+import { type Evaluation, evaluationOf, type Metrics, metricsOf } from "../model/metrics.ts";
+import type { Model } from "../model/model.ts";
+import { assertStorable, encodeModel, modelDigest, specOf } from "../model/model-file.ts";
 import { profileOf, type TrainProfile } from "../monitoring/profile.ts";
-import { cardOf, type ModelCard } from "./card.ts";
-import { checkParams, type TrainingParams } from "./params.ts";
+import { checkParams, snakeCase, type TrainingParams } from "./params.ts";
 
 /** max|gradient| at or below which the descent counts as converged. */
 export const CONVERGED_AT = 1e-4;
@@ -45,14 +45,6 @@ export interface TrainingHooks {
   pause?: () => Promise<void>;
   /** Stops the training with the signal's reason. */
   signal?: AbortSignal;
-}
-
-/** Validation curves as counts. */
-export interface Evaluation {
-  readonly schema: "raisin.evaluation/1";
-  readonly metrics: Metrics;
-  readonly curve: readonly CurvePoint[];
-  readonly calibration: readonly CalibrationBin[];
 }
 
 /** A dataset whose digests may be known already. */
@@ -90,7 +82,8 @@ export class DivergenceError extends RangeError {
 /**
  * Batch gradient descent from zeros on the training rows of a content split (CONTRACT.md, N1-N9).
  *
- * @throws RangeError for parameters out of range or a column that cannot be standardised; DivergenceError
+ * @throws RangeError for parameters out of range or a column that cannot be standardised; DataError for names that a
+ *   model file cannot hold; DivergenceError
  */
 export async function train(
   source: CoreSource,
@@ -98,25 +91,68 @@ export async function train(
   params: TrainingParams,
   hooks: TrainingHooks = {},
 ): Promise<TrainingResult> {
+  const problem = prepare(source, dataset, params);
+  const start = new Float64Array(dataset.columns.length + 1);
+  const { weights, records } = await descend(problem, start, hooks);
+  return resultOf(problem, weights, records);
+}
+
+/** Data, split and standardised rows in a core of their own: what a descent and its result are made from. */
+interface Problem {
+  readonly core: Core;
+  readonly coreDigest: string;
+  readonly dataset: DigestedDataset;
+  readonly params: TrainingParams;
+  readonly content: string;
+  readonly split: Split;
+  /** [d] of the training rows. */
+  readonly moments: readonly Moments[];
+  readonly mean: Float64Array;
+  readonly std: Float64Array;
+  /** [d] largest magnitudes of the standardised training values. */
+  readonly bounds: Float64Array;
+  readonly trainRows: Rows;
+  readonly validationRows: Rows;
+}
+
+function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingParams): Problem {
   checkParams(params);
+  assertStorable(dataset);
+  const { columns, features, y } = dataset;
+  // All rows, since the seed decides which of them are standardised with.
+  columns.forEach((column, j) => {
+    checkMagnitudes(features[j]!, column);
+  });
   // An instance of its own: trainings that take turns must not share memory.
   const core = new Core(source);
   const digests = dataset.rowDigests ?? digestRows(dataset, core);
   const content = dataset.contentDigest ?? contentDigest(dataset, digests);
-  const split = splitRows(
-    digests,
-    dataset.y,
-    { fraction: params.valFraction, seed: params.seed },
-    core,
-  );
-  const { columns, features, y } = dataset;
+  const split = splitRows(digests, y, { fraction: params.valFraction, seed: params.seed }, core);
   const moments = columns.map((column, j) => core.moments(features[j]!, column, split.train));
   const mean = Float64Array.from(moments, (m) => m.mean);
   const std = Float64Array.from(moments, (m) => m.std);
-  const bounds = Float64Array.from(moments, boundOf);
-  const trainRows = core.rows({ columns, mean, std, y, index: split.train });
-  const validationRows = core.rows({ columns, mean, std, y, index: split.validation });
+  return {
+    core,
+    coreDigest: source.digest,
+    dataset,
+    params,
+    content,
+    split,
+    moments,
+    mean,
+    std,
+    bounds: Float64Array.from(moments, boundOf),
+    trainRows: core.rows({ columns, mean, std, y, index: split.train }),
+    validationRows: core.rows({ columns, mean, std, y, index: split.validation }),
+  };
+}
 
+/** Gradient descent from some weights, with the figures noted on the way. */
+async function descend(
+  { params, bounds, trainRows, validationRows }: Problem,
+  start: Float64Array,
+  hooks: TrainingHooks,
+): Promise<{ weights: Float64Array; records: MetricRecord[] }> {
   const records: MetricRecord[] = [];
   const note = async (step: number, w: Float64Array): Promise<void> => {
     const gradient = trainRows.gradient(w, bounds, params.l2);
@@ -137,8 +173,8 @@ export async function train(
     await hooks.onProgress?.({ step, iterations: params.iterations, records: at });
   };
 
-  let weights: Float64Array = new Float64Array(columns.length + 1);
-  const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / (trainRows.n * columns.length)));
+  let weights = start;
+  const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / (trainRows.n * trainRows.d)));
   hooks.signal?.throwIfAborted();
   await note(0, weights);
   for (let step = 0; step < params.iterations; ) {
@@ -156,14 +192,19 @@ export async function train(
     if (step === nextNote) await note(step, weights);
   }
 
+  return { weights, records };
+}
+
+function resultOf(
+  problem: Problem,
+  weights: Float64Array,
+  noted: readonly MetricRecord[],
+): TrainingResult {
+  const { core, dataset, params, content, split, moments, mean, std, bounds } = problem;
+  const { trainRows, validationRows } = problem;
+  const { columns, features, y } = dataset;
   const model: Model = {
-    spec: {
-      format: MODEL_FORMAT,
-      label: dataset.label,
-      classes: dataset.classes,
-      threshold: params.threshold,
-      columns: features.map((name) => ({ name, as: "number" })),
-    },
+    spec: specOf(dataset, params.threshold),
     featureNames: features,
     mean,
     std,
@@ -172,7 +213,6 @@ export async function train(
   };
   const trainFit = trainRows.score(weights, params.threshold);
   const trainMetrics = metricsOf(trainFit, pick(y, split.train), params.threshold);
-  const validationY = pick(y, split.validation);
   const validationFit: Score =
     validationRows.n > 0
       ? validationRows.score(weights, params.threshold)
@@ -183,9 +223,13 @@ export async function train(
           brier: 0,
           correct: 0,
         };
-  const validation = metricsOf(validationFit, validationY, params.threshold);
-  records.push(...finalRecords("train", trainMetrics, params.iterations));
-  records.push(...finalRecords("val", validation, params.iterations));
+  const evaluation = evaluationOf(validationFit, pick(y, split.validation), params.threshold);
+  const validation = evaluation.metrics;
+  const records = [
+    ...noted,
+    ...finalRecords("train", trainMetrics, params.iterations),
+    ...finalRecords("val", validation, params.iterations),
+  ];
   const gradientMax = largest(trainRows.gradient(weights, bounds, params.l2));
   const converged = gradientMax <= CONVERGED_AT;
   const modelBytes = encodeModel(model);
@@ -210,19 +254,14 @@ export async function train(
       logits: trainFit.logits,
       labelCounts: countLabels(dataset, split.train),
     }),
-    evaluation: {
-      schema: "raisin.evaluation/1",
-      metrics: validation,
-      curve: curveOf(validationFit.probabilities, validationY),
-      calibration: calibrationOf(validationFit.probabilities, validationY),
-    },
+    evaluation,
     card: cardOf(core, {
       dataset,
       contentDigest: content,
-      coreDigest: source.digest,
+      coreDigest: problem.coreDigest,
       model,
       modelDigest: digest,
-      params,
+      parameters: snakeCase(params),
       moments,
       train: trainMetrics,
       validation,

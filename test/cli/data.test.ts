@@ -1,6 +1,6 @@
 // Does `raisin data` fetch from an address, and is what it writes then known as the raisins?
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -87,12 +87,31 @@ describe("raisin data", () => {
       expect(filesBelow(cwd)).toEqual(["data/raisins.csv"]);
       const written = readFileSync(join(cwd, "data/raisins.csv"));
       expect(createHash("sha256").update(written).digest("hex")).toBe(RAISIN_FILE_SHA256);
+      symlinkSync("data/raisins.csv", join(cwd, "link.csv"));
+      const url = ["--url", `${base}/raisin.zip`];
+      expect((await raisin(["data", ...url, "--out", "link.csv"], { cwd })).code).toBe(0);
+      expect(lstatSync(join(cwd, "link.csv")).isSymbolicLink()).toBe(true);
+      expect((await raisin(["data", ...url, "--out", "/dev/null"], { cwd })).code).toBe(0);
+      expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
       const args = ["train", "--data", "data/raisins.csv", "--iterations", "5"];
       const { params, dataset } = await raisinJson<TrainAnswer>(args, { cwd });
       expect(params).toMatchObject({ experiment: "raisin", model: "raisin_logreg" });
       expect(dataset.rows).toBe(900);
     },
   );
+
+  test("looks at --out before it fetches anything", async () => {
+    const cwd = temporaryDirectory();
+    let requests = 0;
+    const count = () => requests++;
+    server.on("request", count);
+    const { code, stderr } = await raisin(["data", "--url", `${base}/absent`, "--out", "."], {
+      cwd,
+    });
+    server.off("request", count);
+    expect([code, requests]).toEqual([2, 0]);
+    expect(stderr).toContain("it is a directory: name a file with --out");
+  });
 
   test("leaves an existing file as it is when it fails", async () => {
     const cwd = temporaryDirectory();

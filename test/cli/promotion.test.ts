@@ -130,9 +130,10 @@ describe("promotion", () => {
         }),
       );
     const prefix = `promoted  no: production run ${first.run_id} is another kind of model: `;
-    expect(await line("--drop", "b")).toBe(`${prefix}its features are a, b, c`);
+    const advice = ". To keep both, train under another name with --model";
+    expect(await line("--drop", "b")).toBe(`${prefix}its features are a, b, c${advice}`);
     expect(await line("--positive", "no")).toBe(
-      `${prefix}its classes are no, yes (negative, positive)`,
+      `${prefix}its classes are no, yes (negative, positive)${advice}`,
     );
     expect(production()).toBe(first.run_id);
     expect((await train("--drop", "b")).code).toBe(0);

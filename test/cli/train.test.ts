@@ -536,6 +536,15 @@ describe("raisin train", () => {
     ]);
   });
 
+  test("only the bundled file is called simulated, whatever another's name", async () => {
+    const cwd = temporaryDirectory();
+    const path = writeTable(cwd, "raisins-simulated.csv");
+    const args = ["train", "--data", path, "--iterations", "2"];
+    const { code, stdout } = await raisin(args, { cwd });
+    expect(code).toBe(0);
+    expect(stdout).not.toContain("simulated data");
+  });
+
   test("--out is looked at before the training, follows a link and spares a device", async () => {
     const train = (...args: string[]) =>
       raisin(["train", "--data", "wine.csv", "--quiet", "--store", "outs", ...fast, ...args], {

@@ -1,5 +1,5 @@
 // Does `raisin verify` derive a run again, and tell the first thing that differs?
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -183,12 +183,21 @@ describe("raisin verify", () => {
     const evaluation = await verify(evaluated.run_id);
     expect([evaluation.code, evaluation.stderr]).toEqual([
       2,
-      expect.stringContaining("it is a evaluate run"),
+      expect.stringContaining("its kind is evaluate, its status FINISHED"),
     ]);
     const killed = await verifyCopy((run) =>
       edit(join(run, "meta.json"), (text) => text.replace('"FINISHED"', '"KILLED"')),
     );
     expect([killed.code, killed.stderr]).toEqual([2, expect.stringContaining("KILLED")]);
+  });
+
+  test("metrics that cannot be read are a failure, no difference: exit 1", async () => {
+    const { code, stdout, stderr } = await verifyCopy((run) => {
+      rmSync(join(run, "metrics.jsonl"));
+      mkdirSync(join(run, "metrics.jsonl"));
+    });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^error: Cannot read .*metrics\.jsonl: not a regular file\n$/);
   });
 
   test.each<[string, (directory: string) => void]>([

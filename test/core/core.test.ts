@@ -284,6 +284,12 @@ describe("Core", () => {
     expect(() => call(core)).toThrow(message);
   });
 
+  it("has its limits as exact powers of two", () => {
+    const bits = (value: number) => new BigUint64Array(Float64Array.of(value).buffer)[0];
+    expect(bits(VALUE_LIMIT)).toBe((1023n + 400n) << 52n);
+    expect(bits(RANGE_LIMIT)).toBe((1023n - 400n) << 52n);
+  });
+
   it("takes the values at the limits", () => {
     const core = new Core(simd);
     const far = core.moments("far", Float64Array.of(-VALUE_LIMIT, VALUE_LIMIT));

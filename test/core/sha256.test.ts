@@ -83,3 +83,23 @@ describe("sha256Many()", () => {
     expect(core.sha256Many(new Uint8Array(0), 1)).toEqual(new Uint8Array(0));
   });
 });
+
+describe("digestMessages()", () => {
+  it.each([
+    [100, 2048],
+    [9 * 16_384, 7],
+    [2 ** 20, 4],
+  ])("hands over messages of %i bytes in batches of %i", (length, most) => {
+    const counts: number[] = [];
+    const hasher: BlockHasher = {
+      sha256Many(blocks, blockCount) {
+        counts.push(blocks.length / (blockCount * 64));
+        return new Uint8Array(counts.at(-1)! * DIGEST_BYTES);
+      },
+    };
+    const rows = Uint32Array.from({ length: 2 * most + 1 }, (_, i) => i);
+    const digests = new Uint8Array(rows.length * DIGEST_BYTES);
+    digestMessages(new Uint8Array(length), rows, () => {}, digests, hasher);
+    expect(counts).toEqual([most, most, 1]);
+  });
+});

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CsvSelection, Table } from "../../src/data/csv.ts";
 import { formatRecord, TextReader } from "../../src/data/csv-text.ts";
-import { orderClasses } from "../../src/data/dataset.ts";
+import { NAME_MAX, orderClasses } from "../../src/data/dataset.ts";
 import { contentDigest, digestRows } from "../../src/data/digest.ts";
 import { bytesOf, check, errorOf, readTableOf, SEED, toBytes } from "./support.ts";
 
@@ -26,6 +26,9 @@ const SAME: [is: string, input: string | Uint8Array][] = [
   ["a byte order mark before a quote", `\ufeff"a",b,Class\n1,1.5,A\n-2,.5,B\n3e0,5.,A\n`],
   ["blank lines", "a,b,Class\n\n1,1.5,A\n\r\n-2,.5,B\n\n\n3e0,5.,A\n\n\n"],
   ["blank lines and quotes", 'a,b,Class\n\n1,"1.5",A\n\r\n-2,.5,B\n\n\n3e0,5.,"A"\n\n\n'],
+  ["blank lines before the header", `\n\r\n\n${PLAIN}`],
+  ["blank lines before the header, and quotes", '\n\r\n\na,b,Class\n1,"1.5",A\n-2,.5,B\n3e0,5.,"A"\n'],
+  ["a blank line before a quoted header", '\r\n"a",b,Class\n1,1.5,A\n-2,.5,B\n3e0,5.,A\n'],
   ["blanks round numbers", "a,b,Class\n 1,1.5 ,A\n-2\t,\t.5,B\n 3e0 , 5.  ,A\n"],
   ["blanks within quotes", 'a,b,Class\n" 1","1.5 ",A\n-2,.5,B\n3e0,5.,A\n'],
   ["every field in quotes", '"a","b","Class"\n"1","1.5","A"\n"-2",".5","B"\n"3e0","5.","A"\n'],
@@ -48,6 +51,12 @@ describe("CsvReader reads alike", () => {
 });
 
 describe("CsvReader", () => {
+  test("counts the characters of names as a model file does, by code point", () => {
+    const name = "🍇".repeat(NAME_MAX);
+    const table = readTableOf(`${name},Class\n1,${name}\n2,B\n`);
+    expect([table.features, table.labels]).toEqual([[name], [name, "B"]]);
+  });
+
   test("keeps columns in file order, whatever the order of the flags", () => {
     const text = "d,c,b,a,Class\n1,2,3,4,A\n5,6,7,8,B\n";
     const chosen = readTableOf(text, { label: "Class", features: ["a", "d", "b"] });

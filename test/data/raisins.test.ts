@@ -5,14 +5,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { gzipSync, strToU8, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RAISIN_CONTENT_DIGEST, RAISIN_FILE_SHA256 } from "../../src/data/bundled.ts";
 import { DataError } from "../../src/data/dataset.ts";
 import { readCsv } from "../../src/data/files.ts";
-import {
-  fetchArchive,
-  RAISIN_CONTENT_DIGEST,
-  RAISIN_FILE_SHA256,
-  raisinsOfArchive,
-} from "../../src/data/raisins.ts";
+import { fetchArchive, raisinsOfArchive } from "../../src/data/raisins.ts";
 import { contentDigestOf, rowDigestOf } from "./oracle.ts";
 import { createRandom } from "./support.ts";
 

@@ -1,10 +1,20 @@
 // Are whole files whole and logs free of torn lines, also when the disk refuses?
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   claimDirectory,
+  FileWriter,
   isRunId,
   isSafeName,
   LineLog,
@@ -12,6 +22,8 @@ import {
   readFileIfAny,
   readJsonIfAny,
   StoreError,
+  targetOf,
+  writeTarget,
   writeWholeFile,
 } from "../../src/miniflow/store.ts";
 import { ROOT, temporaryDirectory } from "../support/cli.ts";
@@ -93,6 +105,12 @@ describe("writeWholeFile()", () => {
     expect(readdirSync(directory)).toEqual(["taken"]);
   });
 
+  test("takes a name as long as the system does", () => {
+    const directory = temporaryDirectory();
+    writeWholeFile(join(directory, "x".repeat(255)), "x");
+    expect(readdirSync(directory)).toEqual(["x".repeat(255)]);
+  });
+
   test.skipIf(!hasPrlimit)(
     "keeps the old file when the new one does not fit (needs prlimit)",
     () => {
@@ -108,6 +126,45 @@ describe("writeWholeFile()", () => {
       expect(readdirSync(directory)).toEqual(["x"]);
     },
   );
+});
+
+describe("FileWriter", () => {
+  test("puts a file in its place when it is committed, not before", () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, "x");
+    writeFileSync(path, "old");
+    const file = new FileWriter(targetOf(path));
+    file.write("a é");
+    file.write(new Uint8Array([10]));
+    expect(readFileSync(path, "utf8")).toBe("old");
+    file.commit();
+    expect(readFileSync(path, "utf8")).toBe("a é\n");
+    expect(readdirSync(directory)).toEqual(["x"]);
+  });
+
+  test("leaves nothing when it is abandoned", () => {
+    const directory = temporaryDirectory();
+    const file = new FileWriter(targetOf(join(directory, "x")));
+    file.write("a");
+    file.abandon();
+    file.abandon();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test("follows a link and leaves it a link", () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "x"), "old");
+    symlinkSync("x", join(directory, "link"));
+    writeTarget(targetOf(join(directory, "link")), "new");
+    expect(readFileSync(join(directory, "x"), "utf8")).toBe("new");
+    expect(lstatSync(join(directory, "link")).isSymbolicLink()).toBe(true);
+  });
+
+  test.skipIf(!existsSync("/dev/full"))("writes into a device, and says when it is full", () => {
+    writeTarget(targetOf("/dev/null"), "x");
+    expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
+    expect(() => writeTarget(targetOf("/dev/full"), "x")).toThrow("Cannot write /dev/full: ENOSPC");
+  });
 });
 
 describe("LineLog", () => {

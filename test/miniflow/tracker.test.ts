@@ -6,13 +6,14 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isSafeName, StoreError } from "../../src/miniflow/store.ts";
+import { BadLineError, isSafeName, StoreError } from "../../src/miniflow/store.ts";
 import {
   experimentDirectory,
   findRun,
@@ -137,7 +138,7 @@ describe("a run", () => {
 
   test("ends once, with status and fields written last", () => {
     const run = startRun(temporaryDirectory(), "x", { kind: "train" });
-    run.setMeta({ note: "on the way" });
+    run.amend({ note: "on the way" });
     expect(readJson(run.directory, "meta.json")).toMatchObject({
       status: "RUNNING",
       note: "on the way",
@@ -152,6 +153,8 @@ describe("a run", () => {
     });
     expect(meta.end_ts_ms).toBeGreaterThanOrEqual(meta.start_ts_ms);
     expect(() => run.end("FINISHED")).toThrow(`Cannot end run ${run.id} twice`);
+    run.amend({ note: "afterwards" });
+    expect(readJson(run.directory, "meta.json").note).toBe("afterwards");
     expect(readJson(run.directory, "meta.json").status).toBe("FAILED");
   });
 
@@ -179,6 +182,29 @@ describe("readMetrics()", () => {
     const directory = directoryWith(`${line(0)}${line(1)}{"key":"lo`);
     expect(readMetrics(directory).map(({ step }) => step)).toEqual([0, 1]);
     expect(readMetrics(temporaryDirectory())).toEqual([]);
+  });
+
+  test("reads a log larger than what is read at once elsewhere", () => {
+    const key = "k".repeat(60_000);
+    const directory = directoryWith(`{"key":"${key}","value":1,"step":0,"ts_ms":5}\n`.repeat(1200));
+    expect(statSync(join(directory, "metrics.jsonl")).size).toBeGreaterThan(64 * 2 ** 20);
+    const metrics = readMetrics(directory);
+    expect(metrics).toHaveLength(1200);
+    expect(metrics.every((metric) => metric.key === key)).toBe(true);
+  });
+
+  test("a line longer than any record is a bad one, or torn when nothing ends it", () => {
+    const long = "x".repeat(3 * 2 ** 20);
+    const directory = directoryWith(`${line(0)}${long}\n${line(1)}`);
+    expect(() => readMetrics(directory)).toThrow(BadLineError);
+    expect(() => readMetrics(directory)).toThrow("line 2 is longer than 65536 bytes");
+    expect(readMetrics(directoryWith(`${line(0)}${long}`))).toHaveLength(1);
+  });
+
+  test("what cannot be read is no bad line", () => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, "metrics.jsonl"));
+    expect(() => readMetrics(directory)).toThrow(expect.objectContaining({ name: "StoreError" }));
   });
 
   test.each([

@@ -2,19 +2,16 @@
 import * as zlib from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ModelFormatError } from "../../src/model/format-error.ts";
 import {
   encodeNpy,
-  MAX_FILE_BYTES,
-  MAX_INFLATED_BYTES,
-  ModelFormatError,
   type Npy,
   type NpyArray,
   readNpy,
-  readNpz,
   toNumbers,
   toStrings,
-  writeNpz,
-} from "../../src/model/npz.ts";
+} from "../../src/model/npy.ts";
+import { MAX_FILE_BYTES, MAX_INFLATED_BYTES, readNpz, writeNpz } from "../../src/model/npz.ts";
 
 const MS_MAX = 50;
 const BYTES_MAX = 8 * 2 ** 20;

@@ -369,3 +369,27 @@ describe("errors", () => {
     ]);
   });
 });
+
+describe("no rows and odd names", () => {
+  test("no rows give no predictions", () => {
+    for (const none of [[], new Float64Array(0)]) {
+      expect(model.predictProba(none)).toEqual(new Float64Array(0));
+      expect(model.decisionFunction(none)).toEqual(new Float64Array(0));
+      expect(model.predict(none)).toEqual([]);
+    }
+  });
+
+  test("contributions add up in the order of featureNames, whatever JavaScript's order of keys", async () => {
+    const features = ["10", "2", "a"];
+    const odd = await new LogisticRegression(options).fit(X, y, { features });
+    expect(odd.featureNames).toEqual(features);
+    let differing = 0;
+    for (const row of X) {
+      const { base_value: base, feature_contrib_logit: parts, logit } = odd.explain(row);
+      expect(Object.keys(parts)).toEqual(["2", "10", "a"]);
+      expect(odd.featureNames.reduce((sum, name) => sum + parts[name]!, base)).toBe(logit);
+      differing += Number(Object.values(parts).reduce((sum, part) => sum + part, base) !== logit);
+    }
+    expect(differing).toBeGreaterThan(0); // the order does matter
+  });
+});

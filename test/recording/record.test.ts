@@ -1,6 +1,7 @@
 // Does a recorded run tell how its training ended, and is production decided on this run's own rows?
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
@@ -8,14 +9,15 @@ import { type FileDataset, readCsv } from "../../src/data/files.ts";
 import { splitRows } from "../../src/data/split.ts";
 import { readRegistry } from "../../src/miniflow/registry.ts";
 import { readMetrics } from "../../src/miniflow/tracker.ts";
+import { encodeModel, modelDigest } from "../../src/model/model-file.ts";
 import { predictColumns } from "../../src/model/predict.ts";
 import type { Environment } from "../../src/recording/environment.ts";
-import { readProduction, readStoredModel } from "../../src/recording/promote.ts";
 import {
   type RecordedTraining,
   recordTraining,
   type TrainingRequest,
 } from "../../src/recording/record.ts";
+import { readProduction, readStoredModel } from "../../src/recording/stored-model.ts";
 import { NotVerifiableError, verifyRun } from "../../src/recording/verify.ts";
 import { DEFAULT_PARAMS, type TrainingParams } from "../../src/training/params.ts";
 import {
@@ -190,12 +192,16 @@ describe("the decision", () => {
   });
 
   test.each<[string, TableOptions, RegExp]>([
-    ["other features", { features: ["a", "b", "z"] }, /its features are a, b, c$/],
-    ["fewer features", { features: ["a", "b"] }, /its features are a, b, c$/],
+    [
+      "other features",
+      { features: ["a", "b", "z"] },
+      /its features are a, b, c\. To keep both, train under another name with --model$/,
+    ],
+    ["fewer features", { features: ["a", "b"] }, /its features are a, b, c\. To keep both/],
     [
       "features whose names join to the same text",
       { features: ["a", '"b, c"'] },
-      /its features are a, b, c$/,
+      /its features are a, b, c\. To keep both/,
     ],
     ["other classes", { classes: ["no", "YES"] }, /its classes are no, yes/],
   ])("refuses %s, and says so", async (_, options, message) => {
@@ -247,6 +253,75 @@ describe("the decision", () => {
     expect(second.decision.promoted).toBe(false);
     expect(readJson(second.directory, "meta.json").status).toBe("FINISHED");
     expect(readRegistry(store).get("m")?.production).toBe(first.runId);
+  });
+});
+
+describe("a production run of no use", () => {
+  test("whose split is not told: the seen rows are unknown, the comparison stands", async () => {
+    const { table, record } = workshop();
+    const dataset = await table("wine.csv", noisy());
+    const first = await record(dataset);
+    const path = join(first.directory, "params.json");
+    writeFileSync(path, readFileSync(path, "utf8").replace(/"seed": \d+/, '"seed": 1.5'));
+    const { decision, directory } = await record(dataset, { seed: 2 });
+    expect(decision).toMatchObject({
+      production: expect.any(Number),
+      production_run: first.runId,
+      seen_by_production: null,
+    });
+    expect(decision.reason).toContain("does not say how its data was split");
+    expect(readJson(directory, "meta.json").status).toBe("FINISHED");
+  });
+
+  test("whose model cannot score the rows: the new run is recorded, and says what to do", async () => {
+    const { store, table, record } = workshop();
+    const dataset = await table("wine.csv", noisy());
+    const first = await record(dataset);
+    const { model } = first.result;
+    const wild = { ...model, w: model.w.map(() => 1e300), std: model.std.map(() => 1e-300) };
+    writeFileSync(join(first.directory, "artifacts/model/model.npz"), encodeModel(wild));
+    const path = join(first.directory, "meta.json");
+    const meta = readFileSync(path, "utf8");
+    writeFileSync(path, meta.replace(first.result.modelDigest, modelDigest(wild)));
+    const { directory, decision, productionError, production } = await record(dataset, { seed: 2 });
+    expect(productionError?.message).toMatch(
+      /logit is not finite.* Train under another name with --model, or take the entry "m" out of/,
+    );
+    expect(decision.promoted).toBe(false);
+    expect(readJson(directory, "meta.json")).toMatchObject({
+      status: "FINISHED",
+      promotion: { promoted: false },
+    });
+    expect(production).toBe(first.runId);
+    expect(readRegistry(store).get("m")?.production).toBe(first.runId);
+  });
+
+  test("a registry that cannot be written: the record says that the run was not promoted", async () => {
+    const { store, table, record } = workshop();
+    const dataset = await table("wine.csv", noisy());
+    // Settles after the decision, since that is taken in the same turn in which the core is written.
+    const breaking = async () => {
+      while (
+        !runDirectories(store).some((run) => existsSync(join(run, "artifacts/core/core.wasm")))
+      )
+        await setImmediate();
+      mkdirSync(join(store, "registry.json"));
+      return environment;
+    };
+    mkdirSync(join(store, "experiments"), { recursive: true });
+    const { directory, runId, decision, productionError, production } = await record(
+      dataset,
+      {},
+      { environment: breaking() },
+    );
+    const reason = `Cannot put run ${runId} into production as "m": Cannot read ${join(store, "registry.json")}: not a regular file`;
+    expect(productionError?.message).toContain(reason);
+    expect(decision.promoted).toBe(false);
+    expect(production).toBeNull();
+    expect(readJson(directory, "meta.json")).toMatchObject({
+      status: "FINISHED",
+      promotion: { promoted: false, reason: expect.stringContaining(reason) },
+    });
   });
 });
 

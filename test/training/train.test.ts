@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { Core, ValueRangeError } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
-import { type Dataset, datasetFromArrays } from "../../src/data/dataset.ts";
+import { DataError, type Dataset, datasetFromArrays } from "../../src/data/dataset.ts";
 import { digestRows } from "../../src/data/digest.ts";
 import { decodeModel, modelDigest } from "../../src/model/model-file.ts";
 import { DEFAULT_PARAMS, type TrainingParams } from "../../src/training/params.ts";
@@ -348,7 +348,36 @@ describe("train()'s errors", () => {
       columns,
       rowDigests,
     } as DigestedDataset);
-    await expect(wild).rejects.toThrow(/Cannot score row 3: its values are so far/);
+    // The row of the table, not its place among the validation rows.
+    const row = split.validation[2]! + 1;
+    expect(row).not.toBe(3);
+    await expect(wild).rejects.toThrow(`Cannot score row ${row}: its values are so far`);
+  });
+
+  it("a value beyond 2^400 is refused by name and row, whichever part the seed puts it in", async () => {
+    const columns = DATA.columns.map((column) => Float64Array.from(column));
+    columns[2]![150] = -1e308;
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const tooFar = run({ seed, iterations: 1 }, { ...DATA, columns });
+      await expect(tooFar).rejects.toThrow(ValueRangeError);
+      await expect(tooFar).rejects.toThrow(
+        /column "x3" .* at most 2\^400: found -1e\+308 in row 151$/,
+      );
+    }
+  });
+
+  it("a model that could not be stored is refused before the first step", async () => {
+    let calls = 0;
+    const hooks = { onProgress: () => void calls++ };
+    for (const name of ["n".repeat(2000), "\ud800"]) {
+      const X = [[1], [2], [3], [4]];
+      const long = datasetFromArrays(X, [0, 1, 0, 1], { features: [name] });
+      await expect(run({}, long, hooks)).rejects.toThrow(DataError);
+      await expect(run({}, long, hooks)).rejects.toThrow(/could not be stored: a column must/);
+      const label = datasetFromArrays(X, ["a", name, "a", name]);
+      await expect(run({}, label, hooks)).rejects.toThrow(/could not be stored: a label must/);
+    }
+    expect(calls).toBe(0);
   });
 });
 
@@ -400,7 +429,7 @@ describe("train()'s result", () => {
   it("holds the model of its bytes and digest", async () => {
     const { model, modelBytes, modelDigest: digest } = await run();
     expect(decodeModel(modelBytes)).toEqual(model);
-    expect(modelDigest(modelBytes)).toBe(digest);
+    expect(modelDigest(decodeModel(modelBytes))).toBe(digest);
     expect(model.spec).toEqual({
       format: 1,
       label: "answer",

@@ -1,10 +1,9 @@
 // The model card: what a reader must know to use or to refuse a model.
 import type { Core, Moments } from "../core/core.ts";
 import type { Dataset } from "../data/dataset.ts";
-import type { Metrics } from "../model/metrics.ts";
-import type { Model } from "../model/model.ts";
-import { predictColumns } from "../model/predict.ts";
-import type { TrainingParams } from "./params.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Model } from "./model.ts";
+import { predictColumns } from "./predict.ts";
 
 export interface ModelCard {
   readonly schema: "raisin.model_card/1";
@@ -61,7 +60,8 @@ export function cardOf(
     coreDigest: string;
     model: Model;
     modelDigest: string;
-    params: TrainingParams;
+    /** Under their names on disk. */
+    parameters: Readonly<Record<string, number>>;
     moments: readonly Moments[];
     train: Metrics;
     validation: Metrics;
@@ -71,7 +71,7 @@ export function cardOf(
     converged: boolean;
   },
 ): ModelCard {
-  const { dataset, model, params, converged } = input;
+  const { dataset, model, converged } = input;
   const [negative, positive] = model.spec.classes;
   const golden = goldenRows(input.moments);
   const columns = model.featureNames.map((_, j) => Float64Array.from(golden, (row) => row[j]!));
@@ -91,7 +91,7 @@ export function cardOf(
       file_sha256: dataset.fileSha256 ?? null,
       warnings: dataset.warnings,
     },
-    parameters: snakeCase(params),
+    parameters: input.parameters,
     classes: { "0": negative, "1": positive },
     split: {
       train: { rows: input.train.rows, labels: input.trainLabels },
@@ -143,14 +143,4 @@ function goldenRows(moments: readonly Moments[]): number[][] {
     moments.map(({ min }) => min),
     moments.map(({ max }) => max),
   ];
-}
-
-/** Parameters under their names on disk. */
-export function snakeCase(params: TrainingParams): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(params).map(([key, value]) => [
-      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  );
 }
