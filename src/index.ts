@@ -2,6 +2,7 @@
 import { Core } from "./core/core.ts";
 import { loadCore } from "./core/node.ts";
 import { columnsOf, type Dataset, datasetFromArrays } from "./data/dataset.ts";
+import { nearest } from "./data/nearest.ts";
 import { readFileIfAny, targetOf, writeTarget } from "./miniflow/store.ts";
 import type { Metrics } from "./model/metrics.ts";
 import type { Model } from "./model/model.ts";
@@ -58,6 +59,13 @@ export class LogisticRegression {
 
   constructor(options: LogisticRegressionOptions = {}) {
     const { positive, ...params } = options;
+    for (const key of Object.keys(params)) {
+      if (Object.hasOwn(DEFAULT_PARAMS, key)) continue;
+      const known = Object.keys(DEFAULT_PARAMS);
+      throw new TypeError(
+        `Cannot use option "${key}"; ${nearest(key, known) ?? known.join(", ")} may be meant`,
+      );
+    }
     this.#positive = positive;
     this.params = { ...DEFAULT_PARAMS, valFraction: 0, ...params };
   }
@@ -78,6 +86,9 @@ export class LogisticRegression {
     third?: FitOptions,
   ): Promise<this> {
     const isArrays = Array.isArray(data) || data instanceof Float64Array;
+    if (isArrays && typeof (second as ArrayLike<unknown> | undefined)?.length !== "number") {
+      throw new TypeError("Cannot fit rows without labels: give them as the second argument");
+    }
     const { signal, onProgress, features } = (isArrays ? third : (second as FitOptions)) ?? {};
     const dataset = isArrays
       ? datasetFromArrays(data as RowsLike, second as ArrayLike<number | boolean | string>, {

@@ -1,15 +1,15 @@
 // raisin evaluate: how a trained model does on new labelled rows, recorded as a run.
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
-import { readTable, toFileDataset } from "../data/files.ts";
-import { calibrationOf, curveOf, metricsOf } from "../model/metrics.ts";
+import { toFileDataset } from "../data/files.ts";
+import { evaluationOf } from "../model/metrics.ts";
 import { modelDigest } from "../model/model-file.ts";
 import { inModelOrder, scoreColumns } from "../model/predict.ts";
 import { readEnvironment } from "../recording/environment.ts";
 import { describeDataset, recordEvaluation } from "../recording/record.ts";
 import { figure, plain, table as tableOf } from "./charts.ts";
 import { EXIT } from "./exit.ts";
-import { chooseModel, type ModelFlags } from "./model-source.ts";
+import { chooseModel, type ModelFlags, readForModel } from "./model-source.ts";
 import { checkNames, type OutputFlags } from "./options.ts";
 
 export interface EvaluateFlags extends ModelFlags, OutputFlags {
@@ -20,18 +20,16 @@ export interface EvaluateFlags extends ModelFlags, OutputFlags {
 export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Promise<number> {
   checkNames(flags);
   const environment = readEnvironment();
-  const { model, origin, run, name } = chooseModel(flags);
+  const chosen = chooseModel(flags);
+  const { model, origin, run, name } = chosen;
   const { label, classes, threshold } = model.spec;
-  const table = await readTable(
-    flags.data,
-    { label, features: model.featureNames, classes },
-    signal,
-  );
+  const table = await readForModel(flags.data, chosen, { label, classes }, signal);
   const dataset = toFileDataset(table, label, classes);
   const source = loadCore();
   const columns = inModelOrder(model, dataset.features, dataset.columns);
   const score = scoreColumns(new Core(source), model, columns, dataset.y);
-  const metrics = metricsOf(score, dataset.y, threshold);
+  const evaluation = evaluationOf(score, dataset.y, threshold);
+  const { metrics } = evaluation;
   const digest = modelDigest(model);
   const recorded = await recordEvaluation(source, dataset, {
     store: flags.store,
@@ -39,13 +37,9 @@ export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Pr
     model: name,
     modelDigest: digest,
     modelRun: run?.id ?? null,
-    evaluation: {
-      schema: "raisin.evaluation/1",
-      metrics,
-      curve: curveOf(score.probabilities, dataset.y),
-      calibration: calibrationOf(score.probabilities, dataset.y),
-    },
+    evaluation,
     environment,
+    signal,
   });
   if (flags.json) {
     const answer = {

@@ -5,7 +5,7 @@ import { RAISIN_URL } from "../data/bundled.ts";
 import { packageVersion } from "../recording/version.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
-import { namesFlag, numberFlag, typedWords } from "./options.ts";
+import { namesFlag, numberFlag, pathFlag, typedWords, urlFlag } from "./options.ts";
 
 const interruption = new AbortController();
 let exitCode: number = EXIT.ok;
@@ -18,9 +18,13 @@ function run(work: (signal: AbortSignal) => Promise<number>): Promise<void> {
 }
 
 const store = () =>
-  new Option("--store <dir>", "where runs and the registry are kept").default("miniflow");
+  new Option("--store <dir>", "where runs and the registry are kept")
+    .argParser(pathFlag)
+    .default("miniflow");
 const modelFile = () =>
-  new Option("--model-file <path>", "a model.npz, or a directory that holds one");
+  new Option("--model-file <path>", "a model.npz, or a directory that holds one").argParser(
+    pathFlag,
+  );
 const modelName = () =>
   new Option("--model <name>", "which production model, where the registry has several");
 const json = () => new Option("--json", "print one JSON object, nothing else, on stdout");
@@ -47,7 +51,11 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid, 130 inte
   program
     .command("train")
     .description("train a logistic regression on a CSV, record the run, promote it if it is better")
-    .option("--data <file>", "CSV with a header; by default the bundled simulated raisins")
+    .option(
+      "--data <file>",
+      "CSV with a header; by default the bundled simulated raisins",
+      pathFlag,
+    )
     .option("--label <column>", "the column that holds the class", "Class")
     .option("--positive <label>", "which label is class 1; by default the one that sorts last")
     .option("--features <a,b,…>", "the feature columns; by default all others", namesFlag)
@@ -82,7 +90,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid, 130 inte
     .option("--experiment <name>", "what the run belongs to; by default raisin, or the file's name")
     .option("--model <name>", "name in the registry; by default raisin_logreg, or the file's name")
     .addOption(store())
-    .option("--out <file>", "where to leave the model", "model.npz")
+    .option("--out <file>", "where to leave the model", pathFlag, "model.npz")
     .addOption(
       new Option("--promote-on <metric>", "what must be strictly better")
         .choices(["val_accuracy", "val_loss"])
@@ -108,14 +116,21 @@ Examples:
   program
     .command("predict")
     .description("add pred, label and p_class1 to the rows of a CSV")
-    .requiredOption("--data <file>", "CSV with the model's columns; others pass through")
+    .requiredOption("--data <file>", "CSV with the model's columns; others pass through", pathFlag)
     .addOption(modelFile())
     .addOption(modelName())
     .option("--explain", "also add contrib_<feature>: what each feature adds to the logit")
     .option("--prefix <text>", "put this before the names of added columns", "")
     .addOption(store())
-    .option("--out <file>", "where to write; by default stdout")
+    .option("--out <file>", "where to write; by default stdout", pathFlag)
     .addOption(quiet())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin predict --data new.csv --out scored.csv
+  raisin predict --data new.csv --model-file model.npz --explain --prefix raisin_`,
+    )
     .action((flags) =>
       run(async (signal) => (await import("./predict.ts")).runPredict(flags, signal)),
     );
@@ -123,13 +138,20 @@ Examples:
   program
     .command("evaluate")
     .description("score a model on new labelled rows and record that as a run")
-    .requiredOption("--data <file>", "CSV with the model's columns and the label")
+    .requiredOption("--data <file>", "CSV with the model's columns and the label", pathFlag)
     .addOption(modelFile())
     .addOption(modelName())
     .option("--experiment <name>", "what the run belongs to; by default the model's experiment")
     .addOption(store())
     .addOption(json())
     .addOption(quiet())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin evaluate --data labelled.csv
+  raisin evaluate --data labelled.csv --model-file model.npz --json`,
+    )
     .action((flags) =>
       run(async (signal) => (await import("./evaluate.ts")).runEvaluate(flags, signal)),
     );
@@ -137,10 +159,17 @@ Examples:
   program
     .command("verify <run>")
     .description("train a recorded run again and compare every byte and every metric")
-    .option("--data <file>", "the data, if it is no longer where the run found it")
+    .option("--data <file>", "the data, if it is no longer where the run found it", pathFlag)
     .addOption(store())
     .addOption(json())
     .addOption(quiet())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin verify 0123456789ab
+  raisin verify miniflow/experiments/raisin/runs/0123456789ab --data moved.csv`,
+    )
     .action((id, flags) =>
       run(async (signal) => (await import("./verify.ts")).runVerify(id, flags, signal)),
     );
@@ -148,9 +177,16 @@ Examples:
   program
     .command("data")
     .description("fetch the real raisins from UCI, check them, write them as CSV")
-    .option("--url <address>", "where the archive is", RAISIN_URL)
-    .option("--out <file>", "where to write", "data/raisins.csv")
+    .option("--url <address>", "where the archive is", urlFlag, RAISIN_URL)
+    .option("--out <file>", "where to write", pathFlag, "data/raisins.csv")
     .addOption(quiet())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin data
+  raisin data --out raisins.csv && raisin train --data raisins.csv`,
+    )
     .action((flags) => run(async (signal) => (await import("./data.ts")).runData(flags, signal)));
 
   return program;
@@ -165,6 +201,7 @@ function onInterrupt(): void {
 async function main(): Promise<number> {
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", onInterrupt);
+  process.on("SIGHUP", onInterrupt); // the terminal was closed
   // A reader that went away, such as `head`, is no failure of ours.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(exitCode);

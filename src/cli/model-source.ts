@@ -1,10 +1,16 @@
 // Which model a command uses: the one named by --model-file, else the production model of the registry.
 import { join } from "node:path";
-import { readRegistry } from "../miniflow/registry.ts";
+import type { CsvSelection } from "../data/csv.ts";
+import { CsvError } from "../data/csv-error.ts";
+import { type FileTable, readTable } from "../data/files.ts";
 import { readFileIfAny } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
-import { decodeModel } from "../model/model-file.ts";
-import { readProduction, readStoredModel } from "../recording/stored-model.ts";
+import {
+  decodeNamed,
+  readEntries,
+  readProduction,
+  readStoredModel,
+} from "../recording/stored-model.ts";
 import { UsageError } from "./exit.ts";
 import { statIfAny } from "./paths.ts";
 
@@ -49,13 +55,15 @@ function fromPath(path: string): ChosenModel {
   const candidates = info.isDirectory() ? PLACES.map((place) => join(path, place)) : [path];
   for (const candidate of candidates) {
     const bytes = readFileIfAny(candidate);
-    if (bytes) return { model: decodeModel(bytes), origin: candidate, run: null, name: null };
+    if (bytes) {
+      return { model: decodeNamed(bytes, candidate), origin: candidate, run: null, name: null };
+    }
   }
   throw new UsageError(`Cannot find a model in ${path}: none of ${PLACES.join(", ")} is there`);
 }
 
 function fromRegistry(flags: ModelFlags): ChosenModel {
-  const names = [...readRegistry(flags.store).keys()];
+  const names = [...readEntries(flags.store).keys()];
   const name = flags.model ?? (names.length === 1 ? names[0] : undefined);
   if (name === undefined) {
     throw new UsageError(
@@ -77,4 +85,24 @@ function fromRegistry(flags: ModelFlags): ChosenModel {
     run: { id: run.id, experiment: run.meta.experiment },
     name,
   };
+}
+
+/**
+ * Reads what a model needs of a table; an error says what that is.
+ *
+ * @throws CsvError
+ */
+export async function readForModel(
+  path: string,
+  { model, origin }: ChosenModel,
+  selection: Omit<CsvSelection, "features">,
+  signal: AbortSignal,
+): Promise<FileTable> {
+  try {
+    return await readTable(path, { ...selection, features: model.featureNames }, signal);
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const needs = [...model.featureNames, ...(selection.label === null ? [] : [selection.label])];
+    throw new CsvError(`${error.message}\nThe model (${origin}) needs: ${needs.join(", ")}`);
+  }
 }

@@ -16,6 +16,21 @@ export function numberFlag(parameter: keyof TrainingParams): (text: string) => n
   };
 }
 
+/** A path: anything but nothing, which would mean the working directory to some and an error to others. */
+export function pathFlag(text: string): string {
+  if (text === "" || text.includes("\0"))
+    throw new InvalidArgumentError("It must name a file or a directory.");
+  return text;
+}
+
+/** An address to fetch from. */
+export function urlFlag(text: string): string {
+  if (!/^https?:$/.test(URL.canParse(text) ? new URL(text).protocol : "")) {
+    throw new InvalidArgumentError("It must be an address that begins with http:// or https://.");
+  }
+  return text;
+}
+
 /** A name as in a line of CSV: within quotes, or up to the next comma. */
 const NAME = /(?:"((?:[^"]|"")+)"|([^",][^,]*))(,|$)/y;
 
@@ -60,7 +75,7 @@ export function checkNames(flags: { readonly experiment?: string; readonly model
   for (const name of [flags.experiment, flags.model]) {
     if (name !== undefined && !isName(name)) {
       throw new UsageError(
-        "Names of experiments and models must have 1 to 250 characters, none of them a control character, and no blank at either end",
+        "Names of experiments and models must have 1 to 250 characters, none of them a control character, and no blank at either end; give them with --experiment and --model",
       );
     }
   }

@@ -1,5 +1,5 @@
 // Where paths that a user names lead.
-import { type Stats, statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ensureDirectory, type Target, targetOf } from "../miniflow/store.ts";
 import { UsageError } from "./exit.ts";
@@ -22,5 +22,12 @@ export function outFile(path: string): Target {
     throw new UsageError(`Cannot write to ${path} as it is a directory: name a file with --out`);
   }
   if (info === undefined) ensureDirectory(dirname(resolve(path)));
-  return targetOf(path);
+  const target = targetOf(path);
+  try {
+    accessSync(target.isReplaceable ? dirname(target.path) : target.path, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`Cannot write to ${path}: ${code}; name another file with --out`);
+  }
+  return target;
 }

@@ -3,12 +3,12 @@ import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
 import { CsvError } from "../data/csv-error.ts";
 import { formatRecord, TextReader } from "../data/csv-text.ts";
-import { forEachChunk, readTable } from "../data/files.ts";
+import { forEachChunk } from "../data/files.ts";
 import { FileWriter } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
 import { inModelOrder, type Predictions, predictColumns } from "../model/predict.ts";
 import { EXIT, UsageError } from "./exit.ts";
-import { chooseModel, type ModelFlags } from "./model-source.ts";
+import { chooseModel, type ModelFlags, readForModel } from "./model-source.ts";
 import { outFile } from "./paths.ts";
 
 export interface PredictFlags extends ModelFlags {
@@ -20,18 +20,11 @@ export interface PredictFlags extends ModelFlags {
 }
 
 export async function runPredict(flags: PredictFlags, signal: AbortSignal): Promise<number> {
-  const { model, origin } = chooseModel(flags);
+  const chosen = chooseModel(flags);
+  const { model, origin } = chosen;
   const out = flags.out === undefined ? undefined : outFile(flags.out);
   // The numbers are read and checked first, all of them, so that a bad row is told before anything is written.
-  const features = model.featureNames;
-  const table = await readTable(flags.data, { label: null, features }, signal).catch(
-    (error: unknown) => {
-      if (error instanceof CsvError) {
-        throw new CsvError(`${error.message}\nThe model (${origin}) needs: ${features.join(", ")}`);
-      }
-      throw error;
-    },
-  );
+  const table = await readForModel(flags.data, chosen, { label: null }, signal);
   const columns = inModelOrder(model, table.features, table.columns);
   const added = addedColumns(model, flags);
   const header = new Set(table.header);

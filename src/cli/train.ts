@@ -48,6 +48,11 @@ export async function runTrain(
     process.stderr.write(`warning: ${warning}\n`);
   const isBundled = dataset.path === resolve(bundledRaisins());
   const isRaisins = isBundled || dataset.fileSha256 === RAISIN_FILE_SHA256;
+  const names = {
+    experiment: flags.experiment ?? (isRaisins ? "raisin" : dataset.name.trim()),
+    model: flags.model ?? (isRaisins ? "raisin_logreg" : dataset.name.trim()),
+  };
+  checkNames(names);
   const source = loadCore();
   const meter = await createMeter(flags.iterations, {
     title: "training",
@@ -56,8 +61,7 @@ export async function runTrain(
   });
   const recorded = await recordTraining(source, dataset, {
     store: flags.store,
-    experiment: flags.experiment ?? (isRaisins ? "raisin" : dataset.name),
-    model: flags.model ?? (isRaisins ? "raisin_logreg" : dataset.name),
+    ...names,
     promoteOn: flags.promoteOn,
     promote: flags.promote,
     params: {
@@ -79,16 +83,30 @@ export async function runTrain(
       meter.update(step, short.join("  "), [at, ...figures].join("  "));
     },
   }).finally(() => meter.end());
-  writeTarget(out, recorded.result.modelBytes);
+  // Written before it is told, so that "model" in the summary is true; but a full disk must not cost the summary.
+  const writeError = errorOf(() => writeTarget(out, recorded.result.modelBytes));
   const text = flags.json
     ? `${JSON.stringify(jsonOf(recorded, dataset, source.digest))}\n`
     : `${summaryLines(recorded, dataset, { coreDigest: source.digest, out: flags.out, isSimulated: isBundled }).join("\n")}\n`;
   if (flags.json || !flags.quiet) process.stdout.write(text);
+  if (writeError) {
+    process.stderr.write(
+      `error: ${writeError.message}. The model stands in ${recorded.directory}/artifacts/model/model.npz\n`,
+    );
+  }
   if (recorded.productionError) {
     process.stderr.write(`error: ${recorded.productionError.message}\n`);
-    return EXIT.failure;
   }
-  return EXIT.ok;
+  return writeError || recorded.productionError ? EXIT.failure : EXIT.ok;
+}
+
+function errorOf(work: () => void): Error | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }
 
 async function readDataset(

@@ -182,9 +182,13 @@ export function columnsOf(
 ): Float64Array[] {
   const isFlat = X instanceof Float64Array;
   const d = isFlat ? X.length / n : (X[0]?.length ?? 0);
-  if (n === 0 || !Number.isInteger(d) || d === 0 || (!isFlat && X.length !== n)) {
+  if (n === 0) throw new TypeError("Cannot read rows as there are none");
+  if (!isFlat && X.length !== n) {
+    throw new TypeError(`Cannot read ${X.length} rows with ${n} labels`);
+  }
+  if (!Number.isInteger(d) || d === 0) {
     throw new TypeError(
-      `Cannot read rows as there must be ${n} of them, with at least one column: current length is ${X.length}`,
+      `Cannot read ${X.length} values as ${n} rows: each row must have the same number of values, at least one`,
     );
   }
   return Array.from({ length: d }, (_, j) =>

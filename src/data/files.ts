@@ -133,6 +133,9 @@ function reasonOf(error: NodeJS.ErrnoException): string {
  * const raisins = await readCsv("raisins.csv", { label: "Class" });
  */
 export async function readCsv(path: string, options: ReadCsvOptions): Promise<FileDataset> {
+  if (typeof options?.label !== "string") {
+    throw new TypeError('Cannot read a dataset without its label column: pass { label: "…" }');
+  }
   const { signal, positive, ...selection } = options;
   const table = await readTable(path, selection, signal);
   const classes = withPath(path, () => orderClasses(table.labels, positive));

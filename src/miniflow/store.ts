@@ -50,14 +50,19 @@ export function isRunId(id: string): boolean {
 
 /** Makes a directory and those above it, durably; existing ones are fine. */
 export function ensureDirectory(path: string): void {
-  const whole = resolve(path);
-  const first = at("make directory", path, () =>
-    fs.mkdirSync(whole, { recursive: true, mode: 0o755 }),
-  );
-  if (first === undefined) return;
-  // A directory is an entry of the one above it: without this a power loss takes all that was written below.
-  for (let made = whole; made.length >= first.length; made = dirname(made)) {
-    syncDirectory(dirname(made));
+  // One at a time: mkdir's own recursion does not end where a parent takes no directories, as under /proc.
+  const missing: string[] = [];
+  for (let folder = resolve(path); !isThere(folder); folder = dirname(folder)) missing.push(folder);
+  for (const folder of missing.reverse()) {
+    at("make directory", path, () => {
+      try {
+        fs.mkdirSync(folder, { mode: 0o755 });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    });
+    // A directory is an entry of the one above it: without this a power loss takes all that was written below.
+    syncDirectory(dirname(folder));
   }
 }
 
@@ -88,6 +93,17 @@ export function targetOf(path: string): Target {
     return info.isFile()
       ? { path: fs.realpathSync(path), isReplaceable: true }
       : { path: resolve(path), isReplaceable: false };
+  });
+}
+
+/** Whether something stands at a path that could be a directory above others. The root always does. */
+function isThere(path: string): boolean {
+  if (path === dirname(path)) return true;
+  return at("make directory", path, () => {
+    const info = statIfAny(path);
+    if (info !== undefined && !info.isDirectory())
+      throw new Error("a part of the path is no directory");
+    return info !== undefined;
   });
 }
 

@@ -235,6 +235,7 @@ export async function recordEvaluation(
     modelRun: string | null;
     evaluation: Evaluation;
     environment: Promise<Environment>;
+    signal?: AbortSignal;
   },
 ): Promise<{ runId: string; directory: string }> {
   const run = startRun(request.store, request.experiment, {
@@ -245,7 +246,7 @@ export async function recordEvaluation(
     dataset: recordOf(dataset),
     core_digest: source.digest,
   });
-  return within(run, undefined, async () => {
+  return within(run, request.signal, async () => {
     const { confusion, rows, ...figures } = request.evaluation.metrics;
     run.logParams({ model_digest: request.modelDigest, model_run: request.modelRun });
     run.logMetrics(

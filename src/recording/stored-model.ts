@@ -1,8 +1,8 @@
 // Models of finished runs as they stand on disk, and which of them is in production. All that a server needs of runs.
-import { type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
+import { type Registry, readRegistry } from "../miniflow/registry.ts";
 import { findRun, readArtifact, readRun, type StoredRun } from "../miniflow/tracker.ts";
 import type { Model } from "../model/model.ts";
-import { decodeModel, modelDigest } from "../model/model-file.ts";
+import { decodeModel, ModelFormatError, modelDigest } from "../model/model-file.ts";
 
 /** The registry, or the run that it names, is missing, damaged or of no use. Nothing is promoted over it silently. */
 export class ProductionError extends Error {
@@ -30,7 +30,7 @@ export function readStoredModel(directory: string): StoredModel {
   const bytes = readArtifact(directory, "model/model.npz");
   if (bytes === undefined)
     throw new Error(`Cannot use run ${run.id} as it holds no model/model.npz`);
-  const model = decodeModel(bytes);
+  const model = decodeNamed(bytes, `${directory}/artifacts/model/model.npz`);
   const digest = modelDigest(model);
   if (digest !== run.meta.model_digest) {
     throw new Error(
@@ -40,9 +40,19 @@ export function readStoredModel(directory: string): StoredModel {
   return { run, model };
 }
 
+/** A model file's model; an error says which file it is about. @throws ModelFormatError */
+export function decodeNamed(bytes: Uint8Array, path: string): Model {
+  try {
+    return decodeModel(bytes);
+  } catch (error) {
+    if (error instanceof ModelFormatError) throw new ModelFormatError(`${path}: ${error.message}`);
+    throw error;
+  }
+}
+
 /** The production model of a name; undefined when the registry has none. @throws ProductionError */
 export function readProduction(store: string, name: string): StoredModel | undefined {
-  const entry = readEntry(store, name);
+  const entry = readEntries(store).get(name);
   if (entry === undefined) return undefined;
   const directory = findRun(store, entry.production);
   try {
@@ -56,9 +66,10 @@ export function readProduction(store: string, name: string): StoredModel | undef
   }
 }
 
-function readEntry(store: string, name: string): RegistryEntry | undefined {
+/** The registry. @throws ProductionError that says what to do about a damaged one */
+export function readEntries(store: string): Registry {
   try {
-    return readRegistry(store).get(name);
+    return readRegistry(store);
   } catch (error) {
     throw new ProductionError(
       `${(error as Error).message}. Repair ${store}/registry.json, or move it away so that the next run becomes production`,

@@ -232,7 +232,7 @@ describe("raisin predict", () => {
   test("a model file that is none is refused in one line", async () => {
     const { code, stderr } = await predict("--data", "wine.csv", "--model-file", "wine.csv");
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^error: Cannot read model.*\n$/);
+    expect(stderr).toMatch(/^error: wine\.csv: Cannot read model.*\n$/);
   });
 
   test("with several models in production, --model chooses", async () => {

@@ -175,10 +175,10 @@ describe("datasetFromArrays()", () => {
   const any = (value: unknown) => value as never;
   // biome-ignore format: one line a case
   test.each<[what: string, create: () => unknown, error: typeof TypeError | typeof DataError, says: RegExp]>([
-    ["no rows", () => datasetFromArrays([], []), TypeError, /there must be 0 of them, with at least one column/],
-    ["no columns", () => datasetFromArrays([[], []], [0, 1]), TypeError, /at least one column/],
-    ["fewer labels than rows", () => datasetFromArrays(X, [0, 1]), TypeError, /there must be 2 of them.*current length is 3/],
-    ["values that are no whole number of rows", () => datasetFromArrays(new Float64Array(5), [0, 1]), TypeError, /current length is 5/],
+    ["no rows", () => datasetFromArrays([], []), TypeError, /there are none/],
+    ["no columns", () => datasetFromArrays([[], []], [0, 1]), TypeError, /at least one/],
+    ["fewer labels than rows", () => datasetFromArrays(X, [0, 1]), TypeError, /3 rows with 2 labels/],
+    ["values that are no whole number of rows", () => datasetFromArrays(new Float64Array(5), [0, 1]), TypeError, /5 values as 2 rows/],
     ["a short row", () => datasetFromArrays([[1, 2], [3]], [0, 1]), TypeError, /row 2 as rows must have 2 values: it has 1/],
     ["a long row", () => datasetFromArrays([[1], [2, 3]], [0, 1]), TypeError, /row 2 as rows must have 1 values: it has 2/],
     ["a row that is missing", () => datasetFromArrays(any([[1], undefined]), [0, 1]), TypeError, /row 2 as rows must have 1 values: it has none/],

@@ -257,15 +257,15 @@ describe("errors", () => {
 
   test.each<[string, unknown, unknown, new (message: string) => Error, RegExp]>([
     ["ragged rows", [[1, 2], [3]], [0, 1], TypeError, /row 2 as rows must have 2 values: it has 1/],
-    ["fewer labels than rows", [[1], [2], [3]], [0, 1], TypeError, /there must be 2 of them/],
-    ["no rows", [], [], TypeError, /with at least one column/],
-    ["rows without columns", [[], []], [0, 1], TypeError, /with at least one column/],
+    ["fewer labels than rows", [[1], [2], [3]], [0, 1], TypeError, /3 rows with 2 labels/],
+    ["no rows", [], [], TypeError, /there are none/],
+    ["rows without columns", [[], []], [0, 1], TypeError, /at least one/],
     [
       "a flat array that is no whole number of rows",
       new Float64Array(5),
       [0, 1],
       TypeError,
-      /current length is 5/,
+      /5 values as 2 rows/,
     ],
     ["NaN", [[1], [Number.NaN]], [0, 1], DataError, /row 2, column 1 .*current value is NaN/],
     ["infinity", [[1], [Number.POSITIVE_INFINITY]], [0, 1], DataError, /Infinity/],
@@ -285,6 +285,16 @@ describe("errors", () => {
     const error = await attempt(rows, labels).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(kind);
     expect((error as Error).message).toMatch(message);
+  });
+
+  test("an option that there is not is refused, with the one that may be meant", () => {
+    expect(() => new LogisticRegression({ iteratons: 1 } as object)).toThrow(/iterations may be/);
+  });
+
+  test("rows without labels, and a table without its label column, are refused in words", async () => {
+    const model = new LogisticRegression();
+    await expect(model.fit([[1], [2]] as never)).rejects.toThrow(/without labels/);
+    await expect(readCsv("x.csv", undefined as never)).rejects.toThrow(/label column/);
   });
 
   test.each([
