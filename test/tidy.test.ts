@@ -341,7 +341,7 @@ describe("tracked files", () => {
   it("are reported to name a scratch folder, but not an address or a part of a path", () => {
     expect(checkMachinePaths(oneFile("a.md", `see /${"tmp"}/w3/x`))).toHaveLength(1);
     expect(
-      checkMachinePaths(oneFile("a.md", "https://example.org/home/x, src/work/x, $HOME/work/x")),
+      checkMachinePaths(oneFile("a.md", "https://example.org/home/x, src/home/x, $HOME/home/x")),
     ).toEqual([]);
   });
 });

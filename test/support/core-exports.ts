@@ -1,47 +1,9 @@
 // How do tests call a built core? Instantiated with {}, with arrays laid out between guard bytes.
 import { existsSync, readFileSync } from "node:fs";
+import type { CoreExports } from "../../src/core/source.ts";
 import type { Core, Problem } from "../contract/reference.ts";
 
-/** The raw exports: pointers into the memory, counts, a status back. */
-export interface CoreExports {
-  memory: WebAssembly.Memory;
-  abi(): number;
-  heapBase(): number;
-  exp(x: number, n: number, out: number): number;
-  log(x: number, n: number, out: number): number;
-  sigmoid(z: number, n: number, p: number): number;
-  range(x: number, n: number, out: number): number;
-  moments(x: number, n: number, least: number, most: number, out: number): number;
-  pack(x: number, n: number, mean: number, std: number, X: number, d: number, j: number): number;
-  logits(X: number, n: number, d: number, w: number, z: number): number;
-  contributions(X: number, n: number, d: number, w: number, c: number): number;
-  sum(v: number, n: number, bound: number, out: number): number;
-  score(p: number, y: number, n: number, threshold: number, out: number): number;
-  gradient(
-    X: number,
-    n: number,
-    d: number,
-    y: number,
-    w: number,
-    bounds: number,
-    work: number,
-    l2: number,
-    g: number,
-  ): number;
-  descend(
-    X: number,
-    n: number,
-    d: number,
-    y: number,
-    w: number,
-    bounds: number,
-    work: number,
-    lr: number,
-    l2: number,
-    steps: number,
-  ): number;
-  sha256(blocks: number, count: number, n: number, work: number, digests: number): number;
-}
+export type { CoreExports };
 
 export const BUILDS = ["core", "core.scalar", "core.debug"] as const;
 export type BuildName = (typeof BUILDS)[number];
