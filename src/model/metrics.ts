@@ -146,7 +146,7 @@ function confusionOf(probabilities: Float64Array, y: Uint8Array, threshold: numb
  * ROC and precision-recall curve as counts: every distinct probability, or about 200 of them evenly spaced by rank,
  * the ends always among them.
  */
-export function curveOf(probabilities: Float64Array, y: Uint8Array): CurvePoint[] {
+function curveOf(probabilities: Float64Array, y: Uint8Array): CurvePoint[] {
   const points = cumulate(probabilities, y);
   if (points.length <= CURVE_POINTS_MAX) return points;
   return Array.from(
@@ -156,7 +156,7 @@ export function curveOf(probabilities: Float64Array, y: Uint8Array): CurvePoint[
 }
 
 /** Ten equal bins of probability with their row counts and how many of those rows are positive. */
-export function calibrationOf(probabilities: Float64Array, y: Uint8Array): CalibrationBin[] {
+function calibrationOf(probabilities: Float64Array, y: Uint8Array): CalibrationBin[] {
   const rows = new Array<number>(CALIBRATION_BINS).fill(0);
   const positives = new Array<number>(CALIBRATION_BINS).fill(0);
   for (let i = 0; i < y.length; i++) {

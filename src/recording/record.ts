@@ -255,7 +255,9 @@ export async function recordEvaluation(
       ),
     );
     run.logArtifact("evaluation.json", toJson(request.evaluation));
-    run.end("FINISHED", { metrics: request.evaluation.metrics, ...(await request.environment) });
+    const environment = await request.environment;
+    request.signal?.throwIfAborted();
+    run.end("FINISHED", { metrics: request.evaluation.metrics, ...environment });
     return { runId: run.id, directory: run.directory };
   });
 }

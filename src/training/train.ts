@@ -93,8 +93,7 @@ export async function train(
 ): Promise<TrainingResult> {
   const problem = prepare(source, dataset, params);
   const start = new Float64Array(dataset.columns.length + 1);
-  const { weights, records } = await descend(problem, start, hooks);
-  return resultOf(problem, weights, records);
+  return resultOf(problem, await descend(problem, start, hooks));
 }
 
 /** Data, split and standardised rows in a core of their own: what a descent and its result are made from. */
@@ -147,36 +146,66 @@ function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingP
   };
 }
 
+/** How some weights do on both sides of the split. */
+interface Fit {
+  readonly gradientMax: number;
+  readonly train: Score;
+  readonly validation: Score;
+}
+
+interface Descent {
+  readonly weights: Float64Array;
+  /** Of these weights. */
+  readonly fit: Fit;
+  readonly records: readonly MetricRecord[];
+}
+
+const NO_ROWS: Score = {
+  logits: new Float64Array(0),
+  probabilities: new Float64Array(0),
+  loss: 0,
+  brier: 0,
+  correct: 0,
+};
+
+function fitOf({ params, bounds, trainRows, validationRows }: Problem, weights: Float64Array): Fit {
+  return {
+    gradientMax: largest(trainRows.gradient(weights, bounds, params.l2)),
+    train: trainRows.score(weights, params.threshold),
+    validation: validationRows.n > 0 ? validationRows.score(weights, params.threshold) : NO_ROWS,
+  };
+}
+
 /** Gradient descent from some weights, with the figures noted on the way. */
 async function descend(
-  { params, bounds, trainRows, validationRows }: Problem,
+  problem: Problem,
   start: Float64Array,
   hooks: TrainingHooks,
-): Promise<{ weights: Float64Array; records: MetricRecord[] }> {
+): Promise<Descent> {
+  const { params, bounds, trainRows, validationRows } = problem;
   const records: MetricRecord[] = [];
-  const note = async (step: number, w: Float64Array): Promise<void> => {
-    const gradient = trainRows.gradient(w, bounds, params.l2);
-    const fit = trainRows.score(w, params.threshold);
+  const note = async (step: number, w: Float64Array): Promise<Fit> => {
+    const fit = fitOf(problem, w);
     const at: MetricRecord[] = [
-      { key: "train_loss", value: fit.loss, step },
-      { key: "train_accuracy", value: fit.correct / trainRows.n, step },
-      { key: "gradient_max", value: largest(gradient), step },
+      { key: "train_loss", value: fit.train.loss, step },
+      { key: "train_accuracy", value: fit.train.correct / trainRows.n, step },
+      { key: "gradient_max", value: fit.gradientMax, step },
     ];
     if (validationRows.n > 0) {
-      const check = validationRows.score(w, params.threshold);
       at.push(
-        { key: "val_loss", value: check.loss, step },
-        { key: "val_accuracy", value: check.correct / validationRows.n, step },
+        { key: "val_loss", value: fit.validation.loss, step },
+        { key: "val_accuracy", value: fit.validation.correct / validationRows.n, step },
       );
     }
     records.push(...at);
     await hooks.onProgress?.({ step, iterations: params.iterations, records: at });
+    return fit;
   };
 
   let weights = start;
   const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / (trainRows.n * trainRows.d)));
   hooks.signal?.throwIfAborted();
-  await note(0, weights);
+  let fit = await note(0, weights);
   for (let step = 0; step < params.iterations; ) {
     const nextNote = Math.min(params.iterations, step - (step % params.logEvery) + params.logEvery);
     const steps = Math.min(nextNote - step, stepsPerCall);
@@ -189,19 +218,14 @@ async function descend(
     }
     await hooks.pause?.();
     hooks.signal?.throwIfAborted();
-    if (step === nextNote) await note(step, weights);
+    if (step === nextNote) fit = await note(step, weights);
   }
 
-  return { weights, records };
+  return { weights, fit, records };
 }
 
-function resultOf(
-  problem: Problem,
-  weights: Float64Array,
-  noted: readonly MetricRecord[],
-): TrainingResult {
-  const { core, dataset, params, content, split, moments, mean, std, bounds } = problem;
-  const { trainRows, validationRows } = problem;
+function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): TrainingResult {
+  const { core, dataset, params, content, split, moments, mean, std } = problem;
   const { columns, features, y } = dataset;
   const model: Model = {
     spec: specOf(dataset, params.threshold),
@@ -211,26 +235,15 @@ function resultOf(
     w: weights.slice(0, -1),
     b: weights[columns.length]!,
   };
-  const trainFit = trainRows.score(weights, params.threshold);
-  const trainMetrics = metricsOf(trainFit, pick(y, split.train), params.threshold);
-  const validationFit: Score =
-    validationRows.n > 0
-      ? validationRows.score(weights, params.threshold)
-      : {
-          logits: new Float64Array(0),
-          probabilities: new Float64Array(0),
-          loss: 0,
-          brier: 0,
-          correct: 0,
-        };
-  const evaluation = evaluationOf(validationFit, pick(y, split.validation), params.threshold);
+  const trainMetrics = metricsOf(fit.train, pick(y, split.train), params.threshold);
+  const evaluation = evaluationOf(fit.validation, pick(y, split.validation), params.threshold);
   const validation = evaluation.metrics;
   const records = [
     ...noted,
     ...finalRecords("train", trainMetrics, params.iterations),
     ...finalRecords("val", validation, params.iterations),
   ];
-  const gradientMax = largest(trainRows.gradient(weights, bounds, params.l2));
+  const { gradientMax } = fit;
   const converged = gradientMax <= CONVERGED_AT;
   const modelBytes = encodeModel(model);
   const digest = modelDigest(model);
@@ -251,7 +264,7 @@ function resultOf(
       columns,
       moments,
       index: split.train,
-      logits: trainFit.logits,
+      logits: fit.train.logits,
       labelCounts: countLabels(dataset, split.train),
     }),
     evaluation,
