@@ -9,7 +9,7 @@ export const MISALIGNED: i32 = 2;
 export const TOO_LARGE: i32 = 3;
 export const OUT_OF_RANGE: i32 = 4;
 
-const COUNT_MAX: u64 = 1 << 29; // f64 values that fit a 32-bit memory
+export const COUNT_MAX: u64 = 1 << 29; // f64 values that fit a 32-bit memory
 
 /** Values that a matrix of rows × columns holds; beyond COUNT_MAX for one that cannot exist. */
 export function product(rows: u64, columns: u64): u64 {

@@ -6,7 +6,7 @@ import { log as logOf } from "./log";
 import { LOSS_BOUND, sigmoid as sigmoidOf } from "./logistic";
 import * as column from "./moments";
 import { messageLanes, SCHEDULE_BYTES, sha256 as sha256Of } from "./sha256";
-import { isBound, sumOf, TERM_LOSS, TERM_SQUARE, TERM_VALUE } from "./sums";
+import { isBound, sumOf, TERM_LOSS, TERM_RIGHT, TERM_SQUARE, TERM_VALUE } from "./sums";
 import * as tiles from "./tiles";
 
 /** Number of this interface. It changes when an export changes its meaning. */
@@ -61,11 +61,31 @@ export function range(x: usize, n: u32, out: usize): i32 {
 }
 
 export function moments(x: usize, n: u32, least: f64, most: f64, out: usize): i32 {
+  return momentsOfPresent(x, n, n, least, most, out);
+}
+
+export function momentsOfPresent(
+  x: usize,
+  n: u32,
+  rows: u32,
+  least: f64,
+  most: f64,
+  out: usize,
+): i32 {
   const status = check.checkArray(x, n) || check.checkArray(out, 2);
   if (status) return status;
   const width = most - least;
-  if (n == 0 || !isBound(width) || !isBound(width * width)) return check.OUT_OF_RANGE;
-  column.moments(x, n, least, most, out);
+  if (n == 0 || rows < n || !isBound(width) || !isBound(width * width)) return check.OUT_OF_RANGE;
+  column.moments(x, n, rows, least, most, out);
+  return check.OK;
+}
+
+export function momentsOfIndicator(ones: u32, n: u32, out: usize): i32 {
+  const status = check.checkArray(out, 2);
+  if (status) return status;
+  if (n > check.COUNT_MAX) return check.TOO_LARGE;
+  if (n == 0 || ones > n) return check.OUT_OF_RANGE;
+  column.momentsOfIndicator(ones, n, out);
   return check.OK;
 }
 
@@ -74,7 +94,8 @@ export function pack(x: usize, n: u32, mean: f64, std: f64, X: usize, d: u32, j:
   const status = check.checkArray(x, n) || check.checkArray(X, count);
   if (status) return status;
   if (j >= d) return check.OUT_OF_RANGE;
-  tiles.pack(x, n, mean, std, X, d, j);
+  if (ASC_FEATURE_SIMD) tiles.pack<v128>(x, n, mean, std, X, d, j);
+  else tiles.pack<f64>(x, n, mean, std, X, d, j);
   return check.OK;
 }
 
@@ -103,22 +124,49 @@ export function sum(v: usize, n: u32, bound: f64, out: usize): i32 {
   const status = check.checkArray(v, n) || check.checkArray(out, 1);
   if (status) return status;
   if (!isBound(bound)) return check.OUT_OF_RANGE;
-  store<f64>(out, sumOf(TERM_VALUE, v, 0, n, 0, 0, bound));
+  store<f64>(out, sumOf(TERM_VALUE, v, 0, 0, n, 0, 0, bound));
   return check.OK;
 }
 
 export function score(p: usize, y: usize, n: u32, threshold: f64, out: usize): i32 {
   const status = check.checkArray(p, n) || check.checkArray(y, n) || check.checkArray(out, 3);
   if (status) return status;
-  let correct: u32 = 0;
-  for (let i: usize = 0; i < n; i++) {
-    const predicted: f64 = load<f64>(p + (i << 3)) >= threshold ? 1 : 0;
-    if (predicted == load<f64>(y + (i << 3))) correct++;
-  }
-  store<f64>(out, sumOf(TERM_LOSS, p, y, n, 0, 0, LOSS_BOUND));
-  store<f64>(out, sumOf(TERM_SQUARE, p, y, n, 0, 0, 1), 8);
-  store<f64>(out, <f64>correct, 16);
+  storeScore(p, y, 0, n, threshold, 1, out);
   return check.OK;
+}
+
+export function weightedScore(
+  p: usize,
+  y: usize,
+  s: usize,
+  n: u32,
+  threshold: f64,
+  most: f64,
+  out: usize,
+): i32 {
+  const status =
+    check.checkArray(p, n) ||
+    check.checkArray(y, n) ||
+    check.checkArray(s, n) ||
+    check.checkArray(out, 3);
+  if (status) return status;
+  if (!isBound(most) || !isBound(LOSS_BOUND * most)) return check.OUT_OF_RANGE;
+  storeScore(p, y, s, n, threshold, most, out);
+  return check.OK;
+}
+
+function storeScore(
+  p: usize,
+  y: usize,
+  s: usize,
+  n: u32,
+  threshold: f64,
+  most: f64,
+  out: usize,
+): void {
+  store<f64>(out, sumOf(TERM_LOSS, p, y, s, n, 0, 0, LOSS_BOUND * most));
+  store<f64>(out, sumOf(TERM_SQUARE, p, y, s, n, 0, 0, most), 8);
+  store<f64>(out, sumOf(TERM_RIGHT, p, y, s, n, threshold, 0, most), 16);
 }
 
 function checkProblem(
@@ -144,6 +192,11 @@ function checkProblem(
   return check.OK;
 }
 
+/** Whether Σs is a number to divide by: normal and positive. */
+function isWeight(total: f64): bool {
+  return total >= f64.MIN_NORMAL_VALUE && total <= f64.MAX_VALUE;
+}
+
 export function gradient(
   X: usize,
   n: u32,
@@ -157,8 +210,32 @@ export function gradient(
 ): i32 {
   const status = checkProblem(X, n, d, y, w, bounds, work) || check.checkArray(g, <u64>d + 1);
   if (status) return status;
-  if (ASC_FEATURE_SIMD) descent.gradient<v128>(X, n, d, y, w, bounds, work, l2, g);
-  else descent.gradient<f64>(X, n, d, y, w, bounds, work, l2, g);
+  if (ASC_FEATURE_SIMD) descent.gradient<v128>(X, n, d, y, 0, <f64>n, w, bounds, work, l2, g);
+  else descent.gradient<f64>(X, n, d, y, 0, <f64>n, w, bounds, work, l2, g);
+  return check.OK;
+}
+
+export function weightedGradient(
+  X: usize,
+  n: u32,
+  d: u32,
+  y: usize,
+  s: usize,
+  total: f64,
+  w: usize,
+  bounds: usize,
+  work: usize,
+  l2: f64,
+  g: usize,
+): i32 {
+  const status =
+    checkProblem(X, n, d, y, w, bounds, work) ||
+    check.checkArray(s, check.padded(n)) ||
+    check.checkArray(g, <u64>d + 1);
+  if (status) return status;
+  if (!isWeight(total)) return check.OUT_OF_RANGE;
+  if (ASC_FEATURE_SIMD) descent.gradient<v128>(X, n, d, y, s, total, w, bounds, work, l2, g);
+  else descent.gradient<f64>(X, n, d, y, s, total, w, bounds, work, l2, g);
   return check.OK;
 }
 
@@ -176,8 +253,31 @@ export function descend(
 ): i32 {
   const status = checkProblem(X, n, d, y, w, bounds, work);
   if (status) return status;
-  if (ASC_FEATURE_SIMD) descent.descend<v128>(X, n, d, y, w, bounds, work, lr, l2, steps);
-  else descent.descend<f64>(X, n, d, y, w, bounds, work, lr, l2, steps);
+  if (ASC_FEATURE_SIMD)
+    descent.descend<v128>(X, n, d, y, 0, <f64>n, w, bounds, work, lr, l2, steps);
+  else descent.descend<f64>(X, n, d, y, 0, <f64>n, w, bounds, work, lr, l2, steps);
+  return check.OK;
+}
+
+export function weightedDescend(
+  X: usize,
+  n: u32,
+  d: u32,
+  y: usize,
+  s: usize,
+  total: f64,
+  w: usize,
+  bounds: usize,
+  work: usize,
+  lr: f64,
+  l2: f64,
+  steps: u32,
+): i32 {
+  const status = checkProblem(X, n, d, y, w, bounds, work) || check.checkArray(s, check.padded(n));
+  if (status) return status;
+  if (!isWeight(total)) return check.OUT_OF_RANGE;
+  if (ASC_FEATURE_SIMD) descent.descend<v128>(X, n, d, y, s, total, w, bounds, work, lr, l2, steps);
+  else descent.descend<f64>(X, n, d, y, s, total, w, bounds, work, lr, l2, steps);
   return check.OK;
 }
 

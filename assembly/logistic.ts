@@ -24,6 +24,12 @@ export function lossTerm(p: f64, y: f64): f64 {
   return -log(y == 1 ? q : 1 - q);
 }
 
+/** 1 if the row's prediction, p ≥ threshold, is right, else 0. */
+export function rightTerm(p: f64, y: f64, threshold: f64): f64 {
+  const predicted: f64 = p >= threshold ? 1 : 0;
+  return predicted == y ? 1 : 0;
+}
+
 /** Squared error of one row, (p - y)², at most 1. */
 export function squareTerm(p: f64, y: f64): f64 {
   const r = p - y;

@@ -9,7 +9,7 @@
 // - (acc - M)/q is then the difference of the two bit patterns, an exact integer.
 // - Integers are added in two limbs, low 32 bits and the rest, which is exact in any order.
 import { odd } from "./lane";
-import { lossTerm, squareTerm } from "./logistic";
+import { lossTerm, rightTerm, squareTerm } from "./logistic";
 
 /** Terms that one accumulator takes before it is flushed. */
 export const TERMS_PER_FLUSH: i32 = 256;
@@ -66,15 +66,45 @@ export const TERM_OFFSET: i32 = 1; // a[i] - c
 export const TERM_SPREAD: i32 = 2; // ((a[i] - c) - d)²
 export const TERM_LOSS: i32 = 3; // cross-entropy of p = a[i], y[i]
 export const TERM_SQUARE: i32 = 4; // (a[i] - y[i])²
+export const TERM_RIGHT: i32 = 5; // 1 where a[i] ≥ c says y[i], else 0
 
 function term(kind: i32, a: f64, y: f64, c: f64, d: f64): f64 {
   if (kind == TERM_LOSS) return lossTerm(a, y);
   if (kind == TERM_SQUARE) return squareTerm(a, y);
+  if (kind == TERM_RIGHT) return rightTerm(a, y, c);
   if (kind == TERM_VALUE) return a;
   const u = a - c;
   if (kind == TERM_OFFSET) return u;
   const v = u - d;
   return v * v;
+}
+
+/** A term's share of a fold that starts at M: the whole number nearest to (v|1)/q. */
+function shareOf(v: f64, M: f64): i64 {
+  return flushed(M + odd<f64>(v), M);
+}
+
+/** na times the share a and nb times the share b, times q, rounded once. */
+function totalOfTwo(a: i64, na: i64, b: i64, nb: i64, q: f64): f64 {
+  return total((a >> 32) * na + (b >> 32) * nb, (a & 0xffffffff) * na + (b & 0xffffffff) * nb, q);
+}
+
+/**
+ * The same as `sumOf` for na terms a and nb terms b, without going through them: shares are integers, so na equal terms
+ * are na times the share.
+ *
+ * @param na, nb below 2^30, so that products with 32 bits of a share stay integers of 63
+ * @param B |a|, |b| ≤ B, isBound(B)
+ */
+export function sumOfTwo(a: f64, na: i64, b: f64, nb: i64, B: f64): f64 {
+  const E = exponentOf(B);
+  const M1 = startOf(E);
+  const M2 = startOf(E - QUANTUM_BITS);
+  const first = totalOfTwo(shareOf(a, M1), na, shareOf(b, M1), nb, quantumOf(E));
+  const ra = a - (M1 + odd<f64>(a) - M1);
+  const rb = b - (M1 + odd<f64>(b) - M1);
+  const q2 = quantumOf(E - QUANTUM_BITS);
+  return first + totalOfTwo(shareOf(ra, M2), na, shareOf(rb, M2), nb, q2);
 }
 
 /**
@@ -83,17 +113,27 @@ function term(kind: i32, a: f64, y: f64, c: f64, d: f64): f64 {
  *
  * @param kind what a term is, one of TERM_…
  * @param a [n] f64, finite
- * @param y [n] f64, read by TERM_LOSS and TERM_SQUARE only
- * @param c, d the constants of TERM_OFFSET and TERM_SPREAD
+ * @param y [n] f64, read by TERM_LOSS, TERM_SQUARE and TERM_RIGHT only
+ * @param s [n] f64, what each term is multiplied by, or 0
+ * @param c, d the constants of TERM_OFFSET, TERM_SPREAD and TERM_RIGHT
  * @param B every |term| ≤ B, isBound(B)
  *
  * Source: Ahrens, Demmel, Nguyen, ACM TOMS 46(3), 2020, with a bound known beforehand and an integer carry.
  */
-export function sumOf(kind: i32, a: usize, y: usize, n: usize, c: f64, d: f64, B: f64): f64 {
+export function sumOf(
+  kind: i32,
+  a: usize,
+  y: usize,
+  s: usize,
+  n: usize,
+  c: f64,
+  d: f64,
+  B: f64,
+): f64 {
   const E = exponentOf(B);
   const M1 = startOf(E);
   const M2 = startOf(E - QUANTUM_BITS);
-  const reads = kind == TERM_LOSS || kind == TERM_SQUARE;
+  const reads = kind >= TERM_LOSS;
   let high1: i64 = 0;
   let low1: i64 = 0;
   let high2: i64 = 0;
@@ -104,7 +144,8 @@ export function sumOf(kind: i32, a: usize, y: usize, n: usize, c: f64, d: f64, B
     let acc1 = M1;
     let acc2 = M2;
     for (; i < end; i++) {
-      const v = term(kind, load<f64>(a + (i << 3)), reads ? load<f64>(y + (i << 3)) : 0, c, d);
+      let v = term(kind, load<f64>(a + (i << 3)), reads ? load<f64>(y + (i << 3)) : 0, c, d);
+      if (s != 0) v *= load<f64>(s + (i << 3));
       const t = odd<f64>(v);
       acc1 += t;
       acc2 += odd<f64>(v - (M1 + t - M1));

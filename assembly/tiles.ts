@@ -2,7 +2,7 @@
 //
 //   X [ceil(n/8), d, 8] f64: tile, feature, row within the tile. Rows that only fill up the last tile hold zeros.
 //   w [d + 1] f64, bias last     z [ceil(n/8)·8] f64
-import { add, mul, splatAt } from "./lane";
+import { add, div, mul, splat, splatAt, sub } from "./lane";
 
 /** Rows of a tile. */
 export const TILE_ROWS: usize = 8;
@@ -17,12 +17,30 @@ export function tileCount(n: usize): usize {
  *
  * @param x [n] f64     @param j the column's place among the d features
  */
-export function pack(x: usize, n: usize, mean: f64, std: f64, X: usize, d: usize, j: usize): void {
-  const rows = tileCount(n) * TILE_ROWS;
-  const stride = d * TILE_ROWS;
-  for (let i: usize = 0; i < rows; i++) {
-    const place = (i / TILE_ROWS) * stride + j * TILE_ROWS + (i % TILE_ROWS);
-    store<f64>(X + (place << 3), i < n ? (load<f64>(x + (i << 3)) - mean) / std : 0);
+export function pack<V>(
+  x: usize,
+  n: usize,
+  mean: f64,
+  std: f64,
+  X: usize,
+  d: usize,
+  j: usize,
+): void {
+  const means = splat<V>(mean);
+  const stds = splat<V>(std);
+  const rowBytes: usize = TILE_ROWS << 3;
+  let place = X + j * rowBytes;
+  for (let t = n / TILE_ROWS; t > 0; t--) {
+    for (let at: usize = 0; at < rowBytes; at += sizeof<V>()) {
+      store<V>(place + at, div<V>(sub<V>(load<V>(x + at), means), stds));
+    }
+    x += rowBytes;
+    place += d * rowBytes;
+  }
+  const rest = n % TILE_ROWS;
+  if (rest == 0) return;
+  for (let i: usize = 0; i < TILE_ROWS; i++) {
+    store<f64>(place + (i << 3), i < rest ? (load<f64>(x + (i << 3)) - mean) / std : 0);
   }
 }
 

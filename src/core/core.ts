@@ -5,7 +5,9 @@
 // - Rows live in the core's memory as tiles (`Rows`) from `rows()` until `reset()`; everything else is copied in and
 //   out at each call.
 // - Row indexes choose rows of a column without a copy of the column on the host's side.
+// - Row weights stay with their rows: whoever has `Rows` calls it the same way with and without them.
 import { Arena } from "./arena.ts";
+import { type Column, columnLength, countOnes, gather, gatherPresent } from "./column.ts";
 import { type CoreExports, type CoreSource, HOST_ABI } from "./source.ts";
 
 // Literals: ECMAScript leaves the last bits of ** to the engine.
@@ -13,15 +15,17 @@ import { type CoreExports, type CoreSource, HOST_ABI } from "./source.ts";
 export const VALUE_LIMIT = 2.5822498780869086e120;
 export const RANGE_LIMIT = 3.8725919148493183e-121;
 
-/** Values that the numbers of the core cannot carry: too large, too close together, or too far out. */
+/** Values or weights that the numbers of the core cannot carry: too large, too close together, or too far out. */
 export class ValueRangeError extends RangeError {
   override readonly name: string = "ValueRangeError";
 }
 
 /** N4, for all rows of a column, whichever of them a seed puts into the training. @throws ValueRangeError */
-export function checkMagnitudes(name: string, column: Float64Array): void {
-  const row = column.findIndex((value) => Math.abs(value) > VALUE_LIMIT);
-  if (row >= 0) throw magnitudeError(name, `${column[row]} in row ${row + 1}`);
+export function checkMagnitudes(name: string, column: Column): void {
+  if ("codes" in column) return;
+  const values = column instanceof Float64Array ? column : column.optional;
+  const row = values.findIndex((value) => Math.abs(value) > VALUE_LIMIT);
+  if (row >= 0) throw magnitudeError(name, `${values[row]} in row ${row + 1}`);
 }
 
 function magnitudeError(name: string, found: string): ValueRangeError {
@@ -43,7 +47,7 @@ export interface Moments {
   readonly std: number;
 }
 
-/** How well probabilities fit labels. */
+/** How well probabilities fit labels. With row weights s, means are Σ s·value / Σs. */
 export interface Score {
   /** [n] logits before the clip. */
   readonly logits: Float64Array;
@@ -53,20 +57,29 @@ export interface Score {
   readonly loss: number;
   /** Mean squared error of the probabilities. */
   readonly brier: number;
-  /** Rows whose prediction is right. */
+  /** How many rows' predictions are right; with row weights, the Σs of these rows. */
   readonly correct: number;
 }
 
 export interface RowsInput {
   /** [d] columns, all of one length. */
-  readonly columns: readonly Float64Array[];
-  /** [d] means and standard deviations to standardise with; std > 0. */
+  readonly columns: readonly Column[];
+  /** [d] means and standard deviations to standardise with; std > 0. A missing value stands at the mean: it becomes 0. */
   readonly mean: Float64Array;
   readonly std: Float64Array;
   /** Which rows to take; all when absent. */
   readonly index?: Uint32Array;
   /** Labels of all rows of the columns, 0 or 1. Needed by `score`, `gradient` and `descend`. */
   readonly y?: Uint8Array;
+  /** Weights of all rows of the columns: finite, at least 0. Every row weighs 1 when absent. */
+  readonly weights?: Float64Array;
+}
+
+/** Row weights s in the core's memory: their address, Σs and max s. */
+interface RowWeights {
+  readonly at: number;
+  readonly total: number;
+  readonly most: number;
 }
 
 function check(status: number, kernel: string): void {
@@ -104,17 +117,24 @@ export class Core {
   }
 
   /**
-   * Standardisation statistics of the chosen rows of a column (N5).
+   * Standardisation statistics of the chosen rows of a column (N5). If all of them are missing, the column is constant 0.
    *
    * @param name of the column, for errors
    * @throws RangeError when a value is not finite or beyond 2^400, or the range is below 2^-400 and not 0
    */
-  moments(name: string, column: Float64Array, index?: Uint32Array): Moments {
+  moments(name: string, column: Column, index?: Uint32Array): Moments {
+    const rows = index?.length ?? columnLength(column);
     return this.#arena.scratch(() => {
-      const n = index?.length ?? column.length;
       const out = this.#arena.allocate(2);
-      const x = this.#arena.allocate(n);
-      this.#gather(x, column, index);
+      if ("code" in column) {
+        const ones = countOnes(column, index);
+        check(this.#exports.momentsOfIndicator(ones, rows, out), "momentsOfIndicator");
+        const [mean, std] = this.#read(out, 2) as unknown as [number, number];
+        return { min: Number(ones === rows), max: Number(ones > 0), mean, std };
+      }
+      const x = this.#arena.allocate(rows);
+      const n = gatherPresent(column, index, this.#arena.view(x, rows));
+      if (n === 0 && "optional" in column) return { min: 0, max: 0, mean: 0, std: 1 };
       check(this.#exports.range(x, n, out), "range");
       const [min, max] = this.#read(out, 2) as unknown as [number, number];
       const largest = Math.max(Math.abs(min), Math.abs(max));
@@ -126,7 +146,7 @@ export class Core {
           `Cannot standardise column "${name}" as its range must be 0 or at least 2^-400: found ${max - min}`,
         );
       }
-      check(this.#exports.moments(x, n, min, max, out), "moments");
+      check(this.#exports.momentsOfPresent(x, n, rows, min, max, out), "momentsOfPresent");
       const [mean, std] = this.#read(out, 2) as unknown as [number, number];
       return { min, max, mean, std };
     });
@@ -153,18 +173,26 @@ export class Core {
     });
   }
 
-  /** Standardises the chosen rows and keeps them, in tiles, in the core's memory. */
+  /**
+   * Standardises the chosen rows and keeps them, in tiles, in the core's memory.
+   *
+   * @throws RangeError when a value is not finite or a label not 0 or 1
+   * @throws ValueRangeError when a weight is not finite or below 0, all are 0, or the largest is not from 2^-400 to 2^400
+   */
   rows(input: RowsInput): Rows {
-    const { columns, mean, std, index, y } = input;
+    const { columns, mean, std, index, y, weights } = input;
     const d = columns.length;
-    const length = columns[0]?.length ?? 0;
+    const length = columns[0] ? columnLength(columns[0]) : 0;
     if (d === 0 || mean.length !== d || std.length !== d) {
       throw new TypeError(
         `Cannot pack rows as columns, means and deviations must be equally many and not none: ${d}, ${mean.length}, ${std.length}`,
       );
     }
-    if (columns.some((column) => column.length !== length) || (y && y.length !== length)) {
-      throw new TypeError("Cannot pack rows as all columns and the labels must have one length");
+    const lengths = [...columns.map(columnLength), y?.length ?? length, weights?.length ?? length];
+    if (lengths.some((one) => one !== length)) {
+      throw new TypeError(
+        "Cannot pack rows as all columns, the labels and the weights must have one length",
+      );
     }
     const n = index?.length ?? length;
     const X = this.#arena.allocate(paddedCount(n) * d);
@@ -177,14 +205,15 @@ export class Core {
         view[i] = label;
       }
     }
+    const rowWeights = weights && this.#weigh(weights, index);
     this.#arena.scratch(() => {
       const x = this.#arena.allocate(n);
       for (let j = 0; j < d; j++) {
-        this.#gather(x, columns[j]!, index);
+        gather(columns[j]!, index, mean[j]!, this.#arena.view(x, n));
         check(this.#exports.pack(x, n, mean[j]!, std[j]!, X, d, j), "pack");
       }
     });
-    return new Rows(this.#exports, this.#arena, { n, d, X, y: labels, index });
+    return new Rows(this.#exports, this.#arena, { n, d, X, y: labels, index, rowWeights });
   }
 
   /** e^x of each value, |x| ≤ 700. For tests and for other hosts' self-tests. */
@@ -238,16 +267,34 @@ export class Core {
     });
   }
 
-  #gather(x: number, column: Float64Array, index: Uint32Array | undefined): void {
-    const n = index?.length ?? column.length;
-    const view = this.#arena.view(x, n);
+  #weigh(weights: Float64Array, index: Uint32Array | undefined): RowWeights {
+    const n = index?.length ?? weights.length;
+    const at = this.#arena.allocate(paddedCount(n));
+    const view = this.#arena.view(at, n);
+    let most = 0;
     for (let i = 0; i < n; i++) {
-      const value = column[index ? index[i]! : i]!;
-      if (!Number.isFinite(value)) {
-        throw new RangeError(`Cannot pass ${value} to the core: values must be finite`);
+      const row = index ? index[i]! : i;
+      const weight = weights[row]!;
+      if (!(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
+        throw new ValueRangeError(
+          `Cannot weigh row ${row + 1} as weights must be finite and at least 0: found ${weight}`,
+        );
       }
-      view[i] = value;
+      view[i] = weight;
+      if (weight > most) most = weight;
     }
+    if (n > 0 && most === 0) throw new ValueRangeError("Cannot weigh rows as all weights are 0");
+    if (n > 0 && (most < RANGE_LIMIT || most > VALUE_LIMIT)) {
+      throw new ValueRangeError(
+        `Cannot weigh rows as the largest weight must be from 2^-400 to 2^400: found ${most}`,
+      );
+    }
+    const total = this.#arena.scratch(() => {
+      const out = this.#arena.allocate(1);
+      check(this.#exports.sum(at, n, most, out), "sum");
+      return this.#read(out, 1)[0]!;
+    });
+    return { at, total, most };
   }
 
   #read(address: number, count: number): Float64Array {
@@ -259,17 +306,27 @@ export class Core {
 export class Rows {
   readonly n: number;
   readonly d: number;
+  /** Σs, or n without row weights. */
+  readonly weight: number;
   readonly #exports: CoreExports;
   readonly #arena: Arena;
   readonly #X: number;
   readonly #y: number;
   readonly #index: Uint32Array | undefined;
+  readonly #rowWeights: RowWeights | undefined;
 
   /** @param at addresses of rows and labels; `index` says which rows of the table they are, for errors */
   constructor(
     exports: CoreExports,
     arena: Arena,
-    at: { n: number; d: number; X: number; y: number; index: Uint32Array | undefined },
+    at: {
+      n: number;
+      d: number;
+      X: number;
+      y: number;
+      index: Uint32Array | undefined;
+      rowWeights: RowWeights | undefined;
+    },
   ) {
     this.#exports = exports;
     this.#arena = arena;
@@ -278,6 +335,8 @@ export class Rows {
     this.#X = at.X;
     this.#y = at.y;
     this.#index = at.index;
+    this.#rowWeights = at.rowWeights;
+    this.weight = at.rowWeights?.total ?? at.n;
   }
 
   /**
@@ -298,13 +357,19 @@ export class Rows {
     return this.#arena.scratch(() => {
       const out = this.#arena.allocate(3);
       const { z, p } = this.#predict(weights);
-      check(this.#exports.score(p, this.#labels(), this.n, threshold, out), "score");
+      const [y, s] = [this.#labels(), this.#rowWeights];
+      check(
+        s
+          ? this.#exports.weightedScore(p, y, s.at, this.n, threshold, s.most, out)
+          : this.#exports.score(p, y, this.n, threshold, out),
+        "score",
+      );
       const [loss, squares, correct] = this.#read(out, 3) as unknown as [number, number, number];
       return {
         logits: this.#read(z, this.n),
         probabilities: this.#read(p, this.n),
-        loss: loss / this.n,
-        brier: squares / this.n,
+        loss: loss / this.weight,
+        brier: squares / this.weight,
         correct,
       };
     });
@@ -323,24 +388,19 @@ export class Rows {
   /**
    * [d + 1] mean gradient with the L2 term, bias last.
    *
-   * @param bounds [d] largest magnitude of each standardised feature
+   * @param bounds [d] largest magnitude of each standardised feature, whatever the rows weigh
    */
   gradient(weights: Float64Array, bounds: Float64Array, l2: number): Float64Array {
     return this.#arena.scratch(() => {
       const g = this.#arena.allocate(this.d + 1);
       const [w, boundsAt, work] = this.#problem(weights, bounds);
-      const status = this.#exports.gradient(
-        this.#X,
-        this.n,
-        this.d,
-        this.#labels(),
-        w,
-        boundsAt,
-        work,
-        l2,
-        g,
+      const [X, n, d, y, s] = [this.#X, this.n, this.d, this.#labels(), this.#rowWeights];
+      check(
+        s
+          ? this.#exports.weightedGradient(X, n, d, y, s.at, s.total, w, boundsAt, work, l2, g)
+          : this.#exports.gradient(X, n, d, y, w, boundsAt, work, l2, g),
+        "gradient",
       );
-      check(status, "gradient");
       return this.#read(g, this.d + 1);
     });
   }
@@ -363,20 +423,14 @@ export class Rows {
       );
     }
     return this.#arena.scratch(() => {
-      const [w, boundsAt, work] = this.#problem(weights, bounds);
-      const status = this.#exports.descend(
-        this.#X,
-        this.n,
-        this.d,
-        this.#labels(),
-        w,
-        boundsAt,
-        work,
-        lr,
-        l2,
-        steps,
+      const [w, at, work] = this.#problem(weights, bounds);
+      const [X, n, d, y, s] = [this.#X, this.n, this.d, this.#labels(), this.#rowWeights];
+      check(
+        s
+          ? this.#exports.weightedDescend(X, n, d, y, s.at, s.total, w, at, work, lr, l2, steps)
+          : this.#exports.descend(X, n, d, y, w, at, work, lr, l2, steps),
+        "descend",
       );
-      check(status, "descend");
       return this.#read(w, this.d + 1);
     });
   }
@@ -408,8 +462,10 @@ export class Rows {
     if (bounds.length !== this.d) {
       throw new TypeError(`Cannot use ${bounds.length} bounds for ${this.d} features`);
     }
-    view.set(bounds);
-    view[this.d] = 1; // a bias term is at most |p - y| ≤ 1
+    // N4: a term is at most max s·B_j, and for the bias max s·|p - y| ≤ max s.
+    const most = this.#rowWeights?.most ?? 1;
+    view.set(bounds.map((bound) => most * bound));
+    view[this.d] = most;
     return [w, boundsAt, this.#arena.allocate((this.d + 1) * WORK_VALUES)];
   }
 

@@ -10,11 +10,29 @@ export interface CoreExports {
   sigmoid(z: number, n: number, p: number): number;
   range(x: number, n: number, out: number): number;
   moments(x: number, n: number, min: number, max: number, out: number): number;
+  momentsOfPresent(
+    x: number,
+    n: number,
+    rows: number,
+    min: number,
+    max: number,
+    out: number,
+  ): number;
+  momentsOfIndicator(ones: number, n: number, out: number): number;
   pack(x: number, n: number, mean: number, std: number, X: number, d: number, j: number): number;
   logits(X: number, n: number, d: number, w: number, z: number): number;
   contributions(X: number, n: number, d: number, w: number, c: number): number;
   sum(v: number, n: number, bound: number, out: number): number;
   score(p: number, y: number, n: number, threshold: number, out: number): number;
+  weightedScore(
+    p: number,
+    y: number,
+    s: number,
+    n: number,
+    threshold: number,
+    most: number,
+    out: number,
+  ): number;
   sha256(blocks: number, count: number, n: number, work: number, digests: number): number;
   gradient(
     X: number,
@@ -27,11 +45,38 @@ export interface CoreExports {
     l2: number,
     g: number,
   ): number;
+  weightedGradient(
+    X: number,
+    n: number,
+    d: number,
+    y: number,
+    s: number,
+    total: number,
+    w: number,
+    bounds: number,
+    work: number,
+    l2: number,
+    g: number,
+  ): number;
   descend(
     X: number,
     n: number,
     d: number,
     y: number,
+    w: number,
+    bounds: number,
+    work: number,
+    lr: number,
+    l2: number,
+    steps: number,
+  ): number;
+  weightedDescend(
+    X: number,
+    n: number,
+    d: number,
+    y: number,
+    s: number,
+    total: number,
     w: number,
     bounds: number,
     work: number,

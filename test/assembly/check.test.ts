@@ -46,6 +46,14 @@ const problem: Argument[] = [
   array(WORK_PER_FEATURE * (D + 1)),
 ];
 
+const weightedProblem: Argument[] = [
+  ...problem.slice(0, 4),
+  array(ROWS),
+  number(N),
+  ...problem.slice(4),
+];
+const TOTAL = 5; // its place among the arguments of a weighted problem
+
 /** Every export that takes pointers, with arguments that are right. */
 const CALLS: Record<Name, Argument[]> = {
   exp: [array(N), rows, array(N)],
@@ -53,16 +61,32 @@ const CALLS: Record<Name, Argument[]> = {
   sigmoid: [array(ROWS), rows, array(ROWS)],
   range: [array(N), rows, array(2)],
   moments: [array(N), rows, number(0), number(1), array(2)],
+  momentsOfIndicator: [number(3), rows, array(2)],
+  momentsOfPresent: [array(N), rows, number(N), number(0), number(1), array(2)],
   pack: [array(N), rows, number(0), number(1), array(ROWS * D), features, number(1)],
   logits: [array(ROWS * D), rows, features, array(D + 1), array(ROWS)],
   contributions: [array(ROWS * D), rows, features, array(D + 1), array(N * D)],
   sum: [array(N), rows, number(1), array(1)],
   score: [array(N), array(N), rows, number(0.5), array(3)],
+  weightedScore: [array(N), array(N), array(N), rows, number(0.5), number(1), array(3)],
   gradient: [...problem, number(0.1), array(D + 1)],
+  weightedGradient: [...weightedProblem, number(0.1), array(D + 1)],
   descend: [...problem, number(0.1), number(0.1), number(2)],
+  weightedDescend: [...weightedProblem, number(0.1), number(0.1), number(2)],
   sha256: [array(HASHED * D * 8), features, rows, array(32), array(HASHED * 4)],
 };
 const NAMES = Object.keys(CALLS) as Name[];
+
+const WANT_ROWS: Name[] = [
+  "range",
+  "moments",
+  "momentsOfPresent",
+  "momentsOfIndicator",
+  "gradient",
+  "weightedGradient",
+  "descend",
+  "weightedDescend",
+];
 
 const UINT_MAX = 2 ** 32 - 1;
 
@@ -138,7 +162,9 @@ describe.each(BUILDS)("build/%s.wasm", (build) => {
     }
   });
 
-  it.each(NAMES)("%s() refuses counts that only this memory does not hold", (name) => {
+  // `momentsOfIndicator` counts rows and reads none.
+  const readers = NAMES.filter((name) => name !== "momentsOfIndicator");
+  it.each(readers)("%s() refuses counts that only this memory does not hold", (name) => {
     CALLS[name].forEach(({ kind }, place) => {
       if (kind === "rows") refuses(name, { [place]: end / 8 }, OUT_OF_BOUNDS);
     });
@@ -147,7 +173,7 @@ describe.each(BUILDS)("build/%s.wasm", (build) => {
   it("no rows are refused where a mean is asked for, and are nothing elsewhere", () => {
     for (const name of NAMES) {
       const place = CALLS[name].findIndex(({ kind }) => kind === "rows");
-      if (["range", "moments", "gradient", "descend"].includes(name)) {
+      if (WANT_ROWS.includes(name)) {
         refuses(name, { [place]: 0 }, OUT_OF_RANGE);
       } else {
         const values = layOut(name);
@@ -198,11 +224,58 @@ describe.each(BUILDS)("build/%s.wasm", (build) => {
     for (const bound of BAD_BOUNDS) refuses("sum", { 2: bound }, OUT_OF_RANGE);
   });
 
-  it.each(["gradient", "descend"] as const)("%s() refuses such a bound of any feature", (name) => {
+  it("weightedScore() refuses a largest weight with which a sum leaves normal numbers", () => {
+    for (const most of BAD_BOUNDS) refuses("weightedScore", { 5: most }, OUT_OF_RANGE);
+    // The loss has the larger bound: 27.7 takes five more binades.
+    refuses("weightedScore", { 5: 2 ** 996 }, OUT_OF_RANGE);
+    for (const most of [0, 2 ** -900, 2 ** 995]) {
+      const values = layOut("weightedScore");
+      values[5] = most;
+      expect(call("weightedScore", values), `most = ${most}`).toBe(OK);
+    }
+  });
+
+  it("momentsOfPresent() refuses fewer rows than there are values", () => {
+    for (const count of [0, 1, N - 1]) refuses("momentsOfPresent", { 2: count }, OUT_OF_RANGE);
+    for (const count of [N, N + 1, UINT_MAX]) {
+      const values = layOut("momentsOfPresent");
+      values[2] = count;
+      expect(call("momentsOfPresent", values), `rows = ${count}`).toBe(OK);
+    }
+  });
+
+  it.each(["weightedGradient", "weightedDescend"] as const)(
+    "%s() refuses a sum of weights that is not normal and positive",
+    (name) => {
+      for (const total of [
+        Number.NaN,
+        0,
+        -0,
+        -1,
+        5e-324,
+        2 ** -1022 - 5e-324,
+        Number.POSITIVE_INFINITY,
+      ]) {
+        refuses(name, { [TOTAL]: total }, OUT_OF_RANGE);
+      }
+      for (const total of [2 ** -1022, 1, Number.MAX_VALUE]) {
+        const values = layOut(name);
+        values[TOTAL] = total;
+        expect(call(name, values), `total = ${total}`).toBe(OK);
+      }
+    },
+  );
+
+  it.each([
+    ["gradient", 5],
+    ["descend", 5],
+    ["weightedGradient", 7],
+    ["weightedDescend", 7],
+  ] as const)("%s() refuses such a bound of any feature", (name, place) => {
     for (const bound of BAD_BOUNDS) {
       for (let j = 0; j <= D; j++) {
         const values = layOut(name);
-        new Float64Array(exports.memory.buffer, values[5])[j] = bound;
+        new Float64Array(exports.memory.buffer, values[place])[j] = bound;
         const before = Buffer.from(exports.memory.buffer.slice(0));
         expect(call(name, values), `bound ${bound} at ${j}`).toBe(OUT_OF_RANGE);
         expect(before.equals(Buffer.from(exports.memory.buffer))).toBe(true);

@@ -1,7 +1,7 @@
 // Do sigmoid and score hold their clips, their accuracy and their identities?
 import { describe, expect, it } from "vitest";
 import { createRandom, fromHex, hexOf, parseTrueValue, step, ulpError } from "../contract/bits.ts";
-import { EXTREME_LOGITS } from "../contract/cases.ts";
+import { EXTREME_LOGITS, randomRowWeights } from "../contract/cases.ts";
 import { largestError, readTable } from "../golden/read-golden.ts";
 import golden from "../golden/sigmoid.json" with { type: "json" };
 import training from "../golden/training.json" with { type: "json" };
@@ -113,6 +113,42 @@ describe.each(BUILDS)("build/%s.wasm", (build) => {
         0.5,
       );
       expect(hexOf(shuffled), `n = ${n}`).toEqual(hexOf(core.score(p, y, 0.5)));
+    }
+  });
+
+  it("weightedScore() adds s·loss, s·(p - y)² and the s of the right rows", () => {
+    const random = createRandom(4);
+    for (const n of SIZES.slice(1)) {
+      const p = new Float64Array(n).map(() => random.between(0, 1));
+      const y = new Float64Array(n).map(() => random.below(2));
+      const s = randomRowWeights(random, n, 3);
+      const each = Array.from(p, (_, i) => [
+        ...core.score(p.slice(i, i + 1), y.slice(i, i + 1), 0.5),
+      ]);
+      const found = core.weightedScore(p, y, s, 0.5, 3);
+      [27.7 * 3, 3, 3].forEach((bound, k) => {
+        const terms = s.map((weight, i) => weight * each[i]![k]!);
+        // score() of one row is its term but for 2^-84 of its bound; 2^-52 is the rounding of both sums.
+        const limit = n * 2 ** -83 * bound + 2 ** -51 * core.sum(terms, bound);
+        expect(Math.abs(found[k]! - core.sum(terms, bound)), `n = ${n}`).toBeLessThanOrEqual(limit);
+      });
+    }
+  });
+
+  it("weightedScore() does not depend on the order, nor on rows that weigh nothing", () => {
+    const random = createRandom(5);
+    for (const n of SIZES.slice(1)) {
+      const p = new Float64Array(n).map(() => random.between(0, 1));
+      const y = new Float64Array(n).map(() => random.below(2));
+      const s = randomRowWeights(random, n, 0.3);
+      const order = random.shuffled([...Array(n).keys()]);
+      const pick = (x: Float64Array, rows: number[]) => Float64Array.from(rows, (i) => x[i]!);
+      const score = (rows: number[]) =>
+        hexOf(core.weightedScore(pick(p, rows), pick(y, rows), pick(s, rows), 0.5, 0.3));
+      const expected = hexOf(core.weightedScore(p, y, s, 0.5, 0.3));
+      expect(score(order), `n = ${n}`).toEqual(expected);
+      const heavy = order.filter((i) => s[i]! > 0);
+      expect(score(heavy), `n = ${n}`).toEqual(expected);
     }
   });
 });

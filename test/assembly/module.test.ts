@@ -15,12 +15,17 @@ const FUNCTIONS = [
   "log",
   "logits",
   "moments",
+  "momentsOfIndicator",
+  "momentsOfPresent",
   "pack",
   "range",
   "score",
   "sha256",
   "sigmoid",
   "sum",
+  "weightedDescend",
+  "weightedGradient",
+  "weightedScore",
 ];
 
 const {

@@ -23,14 +23,17 @@ function quotient(num: bigint, den: bigint): number {
   return Number((num << 200n) / den) / 2 ** 200;
 }
 
-/** How far mean and std are from the exact ones: mean over the largest |x - c|, std over itself. */
-function errors(x: Float64Array, mean: number, std: number, spread: number) {
+/**
+ * How far mean and std are from the exact ones: mean over the largest |x - c|, std over itself. The squares are shared
+ * among `rows`, of which x are those that are there.
+ */
+function errors(x: Float64Array, mean: number, std: number, spread: number, rows = x.length) {
   const n = BigInt(x.length);
   const sum = exactSum(x);
   let squares = 0n;
   for (const value of x) squares += exact(value) ** 2n;
-  const variance = n * squares - sum * sum; // times n², in units of 2^-2148
-  const stdSquared = (exact(std) * n) ** 2n;
+  const variance = n * squares - sum * sum; // times n·rows, in units of 2^-2148
+  const stdSquared = exact(std) ** 2n * n * BigInt(rows);
   return {
     mean: Math.abs(quotient(exact(mean) * n - sum, exact(spread) * n)),
     std: Math.abs(quotient(stdSquared - variance, 2n * variance)), // to first order
@@ -39,9 +42,10 @@ function errors(x: Float64Array, mean: number, std: number, spread: number) {
 
 function momentsOf(build: BuildName) {
   const core = loadCore(build);
-  return (x: Float64Array) => {
+  return (x: Float64Array, rows = x.length) => {
     const [least, most] = core.range(x);
-    const [mean, std] = core.moments(x, least!, most!);
+    const [mean, std] = core.momentsOfPresent(x, rows, least!, most!);
+    if (rows === x.length) expect([mean, std]).toEqual([...core.moments(x, least!, most!)]);
     const c = least! / 2 + most! / 2;
     return { mean: mean!, std: std!, spread: Math.max(most! - c, c - least!) };
   };
@@ -71,6 +75,33 @@ describe.each(BUILDS)("moments() of build/%s.wasm", (build) => {
     // Six roundings of 1.1e-16 each: x - c, - d, square, sum, /n, root; the root halves the others.
     expect(largest.std).toBeLessThan(3.5e-16);
     expect(largest.mean).toBeLessThan(3 * 2 ** -53);
+  });
+
+  it.each(Object.keys(KINDS))("is as exact where values are missing: %s", (kind) => {
+    const random = createRandom(3);
+    const largest = { mean: 0, std: 0 };
+    for (const n of [2, 3, 10, 100, 257]) {
+      for (const rows of [n + 1, 2 * n, 10 * n + 3]) {
+        const x = new Float64Array(n).map((_, i) => KINDS[kind]!(random, i));
+        const { mean, std, spread } = moments(x, rows);
+        const error = errors(x, mean, std, spread, rows);
+        largest.std = Math.max(largest.std, error.std);
+        const rounding = (2 ** -53 * Math.abs(mean)) / spread;
+        largest.mean = Math.max(largest.mean, error.mean - rounding);
+        // The control: shared among those that are there alone, std is another.
+        expect(errors(x, mean, std, spread).std).toBeGreaterThan(1e-3);
+      }
+    }
+    // The same roundings as without missing values.
+    expect(largest.std).toBeLessThan(3.5e-16);
+    expect(largest.mean).toBeLessThan(3 * 2 ** -53);
+  });
+
+  it("of a column whose values are all missing but one is that value and 1", () => {
+    for (const rows of [1, 2, 1000]) {
+      const { mean, std } = moments(Float64Array.of(-3.25), rows);
+      expect([mean, std]).toEqual([-3.25, 1]);
+    }
   });
 
   it.each([0, -0, 1, -3.25, 0.1, 1.7e12, 1e-100, -1e100])(

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createRandom, exact, exactSum, hexOf, type Random, toHex } from "../contract/bits.ts";
-import { randomProblem, randomTerms } from "../contract/cases.ts";
+import { randomProblem, randomRowWeights, randomTerms, weigh } from "../contract/cases.ts";
 import {
   exponentOf,
   Fold,
@@ -176,6 +176,30 @@ describe.each(BUILDS)("the sums inside gradient() of build/%s.wasm", (build) => 
     );
   });
 
+  it("have the same bits in any order of weighted rows", () => {
+    fc.assert(
+      fc.property(SUMS, ({ seed, n: rows, exponent }) => {
+        const random = createRandom(seed);
+        const n = Math.max(rows, 1);
+        const s = randomRowWeights(random, n, random.between(0.5, 1) * 2 ** exponent);
+        const problem = weigh(randomProblem(random, n, 2), s);
+        const order = random.shuffled([...Array(n).keys()]);
+        const pick = (x: Float64Array) => x.map((_, i) => x[order[i]!]!);
+        const shuffled = {
+          ...problem,
+          columns: problem.columns.map(pick),
+          y: pick(problem.y),
+          s: pick(s),
+        };
+        const w = Float64Array.of(random.normal(), random.normal(), 0.3);
+        expect(hexOf(core.weightedGradient(shuffled, w, 0.1))).toEqual(
+          hexOf(core.weightedGradient(problem, w, 0.1)),
+        );
+      }),
+      RUNS,
+    );
+  });
+
   it("are within q/2 ≤ 2^-42 of the bound a term of the exact sum", () => {
     let largest = 0;
     fc.assert(
@@ -284,6 +308,16 @@ describe("N4 without one of its rules", () => {
 
   it("does not depend on it with 2^(E + 8 - 51): the exponent keeps one bit in hand", () => {
     expect(orderDependent({ ...N4, quantumExponent: -51 }, heavy(256))).toBe(0);
+  });
+
+  it("depends on it when terms are weighted and the bound is not", () => {
+    const weighted = (random: Random) => heavy(256)(random).map((v) => v * (1 + random.below(8)));
+    const count = orderDependent(N4, weighted);
+    console.info(
+      `weights up to 8, bound without them: ${count} of ${CASES} cases depend on the order`,
+    );
+    expect(count).toBeGreaterThan(CASES / 2);
+    expect(orderDependent(N4, (random) => weighted(random).map((v) => v / 8))).toBe(0);
   });
 
   it("depends on it in plain addition", () => {

@@ -114,6 +114,60 @@ describe("the contract", () => {
       wrong: ["moments"],
     },
     { file: "moments.ts", from: "value > most", to: "value > most && i > 1", wrong: ["range"] },
+    {
+      file: "moments.ts",
+      from: "squares / <f64>rows",
+      to: "squares / <f64>n",
+      wrong: ["momentsOfPresent"],
+    },
+    {
+      file: "moments.ts",
+      from: "v0 * v0, zeros, v1 * v1, ones",
+      to: "v0 * v0, ones, v1 * v1, zeros",
+      wrong: ["momentsOfIndicator"],
+    },
+    {
+      file: "sums.ts",
+      from: "(a >> 32) * na + (b >> 32) * nb",
+      to: "(a >> 32) * na",
+      wrong: ["momentsOfIndicator"],
+    },
+    {
+      file: "sums.ts",
+      from: "v *= load<f64>(s + (i << 3))",
+      to: "v *= load<f64>(s)",
+      wrong: ["weightedScore"],
+    },
+    {
+      file: "descent.ts",
+      from: "r0 = mul<V>(r0, load<V>(s))",
+      to: "r0 = mul<V>(r0, load<V>(s, sizeof<V>()))",
+      wrong: ["weightedDescend", "weightedGradient"],
+    },
+    {
+      file: "descent.ts",
+      from: "weightBytes: usize = s == 0 ? 0 :",
+      to: "weightBytes: usize = s == 0 ? 8 :",
+      wrong: ["descend", "gradient"],
+    },
+    {
+      file: "index.ts",
+      from: "descent.gradient<f64>(X, n, d, y, s, total,",
+      to: "descent.gradient<f64>(X, n, d, y, s, <f64>n,",
+      wrong: ["weightedGradient"],
+    },
+    {
+      file: "index.ts",
+      from: "n, 0, 0, LOSS_BOUND * most",
+      to: "n, 0, 0, LOSS_BOUND",
+      wrong: ["weightedScore"],
+    },
+    {
+      file: "index.ts",
+      from: "TERM_RIGHT, p, y, s,",
+      to: "TERM_RIGHT, p, y, 0,",
+      wrong: ["weightedScore"],
+    },
     { file: "tiles.ts", from: "- mean) / std", to: "- mean) * (1 / std)", wrong: ["standardise"] },
     {
       file: "tiles.ts",
@@ -121,7 +175,7 @@ describe("the contract", () => {
       to: "const b = splatAt<V>(w);",
       wrong: ["logits"],
     },
-    { file: "index.ts", from: ">= threshold", to: "> 0.5", wrong: ["score"] },
+    { file: "logistic.ts", from: ">= threshold", to: "> 0.5", wrong: ["score"] },
     { file: "sha256.ts", from: "0xc67178f2", to: "0xc67178f3", wrong: ["sha256"] },
     { file: "sha256.ts", from: "rotate<V>(a, 22)", to: "rotate<V>(a, 21)", wrong: ["sha256"] },
     { file: "sha256.ts", from: "(t + 9) & 15", to: "(t + 8) & 15", wrong: ["sha256"] },
@@ -230,6 +284,11 @@ describe("the contract", () => {
         touch(c - 1);
         return status;
       },
+      weightedGradient(X, n, d, y, s, ...rest) {
+        const status = exports.weightedGradient(X, n, d, y, s, ...rest);
+        touch(s);
+        return status;
+      },
       sha256(blocks, count, n, work, digests) {
         const status = exports.sha256(blocks, count, n, work, digests);
         touch(work + 256);
@@ -241,8 +300,10 @@ describe("the contract", () => {
       "exp",
       "log",
       "moments",
+      "momentsOfPresent",
       "range",
       "sha256",
+      "weightedGradient",
     ]);
   });
 });

@@ -1,7 +1,7 @@
 // On which inputs must every core give the bits of the reference, and where does it not?
 import { createHash } from "node:crypto";
 import { createRandom, type Random, step, toHex } from "./bits.ts";
-import type { Core, Problem } from "./reference.ts";
+import { type Core, type Problem, reference, type WeightedProblem } from "./reference.ts";
 
 /** Round every unrolled loop, tile, vector and flush. */
 export const ROW_COUNTS = [
@@ -58,6 +58,42 @@ export function randomProblem(random: Random, n: number, d: number): Problem {
 export function randomWeights(random: Random, d: number): Float64Array {
   return new Float64Array(d + 1).map(() => random.normal());
 }
+
+/** Weights of rows up to `most`, which one row has: some 0, some equal, some over many binades. */
+export function randomRowWeights(random: Random, n: number, most: number): Float64Array {
+  const s = new Float64Array(n).map(() => {
+    const kind = random.below(4);
+    if (kind === 0) return 0;
+    return kind === 1 ? most / 2 : most * random.between(0, 1) * 2 ** -random.below(24);
+  });
+  s[random.below(n)] = most;
+  return s;
+}
+
+/** The problem with these weights: their sum and the bounds, as a host has them. */
+export function weigh(problem: Problem, s: Float64Array): WeightedProblem {
+  const most = s.reduce((one, other) => Math.max(one, other), 0);
+  const bounds = problem.bounds.map((bound) => most * bound);
+  return { ...problem, s, total: reference.sum(s, most), bounds };
+}
+
+/** So many that the order of the factors of a term shows: one fold rounds most of its last bits away. */
+export function manyWeightedRows(random: Random): WeightedProblem {
+  const draw = () => new Float64Array(50_000).map(() => random.between(-1, 1));
+  const y = draw().map((value) => (value > 0 ? 1 : 0));
+  const problem = {
+    columns: [draw(), draw(), draw(), draw()],
+    y,
+    bounds: new Float64Array(5).fill(1),
+  };
+  return weigh(
+    problem,
+    draw().map((value) => 0.3 * Math.abs(value)),
+  );
+}
+
+/** Largest weights: whole, a fraction, tiny, huge. */
+const MOST = [1, 3, 0.3, 2 ** -40, 3e100] as const;
 
 /** Centre and spread of columns to standardise. */
 const COLUMNS = [
@@ -172,6 +208,45 @@ export function createCases(seed: number): Case[] {
       );
     }
   }
+
+  // Added last, so that the cases above stay what they were.
+  for (const n of ROW_COUNTS) {
+    const [center, spread] = COLUMNS[random.below(COLUMNS.length)]!;
+    const x = new Float64Array(n).map(() => center + spread * random.normal());
+    const rows = n + random.below(2 * n + 1);
+    add("momentsOfIndicator", `${n} of ${rows} ones`, (core) => core.momentsOfIndicator(n, rows));
+    add("momentsOfPresent", `${n} of ${rows}, ${center} ± ${spread}`, (core) => {
+      const [least, most] = core.range(x);
+      return core.momentsOfPresent(x, rows, least!, most!);
+    });
+    for (const most of MOST) {
+      const p = new Float64Array(n).map(() => random.between(0, 1));
+      p[random.below(n)] = random.below(2);
+      const y = new Float64Array(n).map(() => random.below(2));
+      const s = randomRowWeights(random, n, most);
+      add("weightedScore", `n = ${n}, weights up to ${most}`, (core) =>
+        core.weightedScore(p, y, s, 0.5, most),
+      );
+    }
+    for (const d of [0, 1, 3, 8]) {
+      const most = MOST[random.below(MOST.length)]!;
+      const problem = weigh(randomProblem(random, n, d), randomRowWeights(random, n, most));
+      const w = randomWeights(random, d);
+      const size = `n = ${n}, d = ${d}, weights up to ${most}`;
+      add("weightedGradient", size, (core) => core.weightedGradient(problem, w, 0.01));
+      add("weightedDescend", `3 steps, ${size}`, (core) =>
+        core.weightedDescend(problem, new Float64Array(d + 1), 0.5, 0.01, 3),
+      );
+    }
+  }
+  const many = manyWeightedRows(random);
+  add("weightedGradient", "many rows", (core) =>
+    core.weightedGradient(many, Float64Array.of(1, -0.7, 0.5, 0.2, 0.3), 0.01),
+  );
+  add("weightedScore", "no rows, largest weight 0", (core) => {
+    const none = new Float64Array(0);
+    return core.weightedScore(none, none, none, 0.5, 0);
+  });
   return cases;
 }
 

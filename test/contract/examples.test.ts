@@ -158,75 +158,111 @@ function split(): Set<number> {
 const validation = split();
 const training = [...y.keys()].filter((i) => !validation.has(i));
 
-const columns = features.map((_, j) => {
-  const x = training.map((i) => rows[i]!.x[j]!);
-  const n = x.length;
-  const [min, max] = [Math.min(...x), Math.max(...x)];
+/** N5 for the training rows of a column: NaN where a value is missing. */
+function standardise(x: readonly number[]) {
+  const there = x.filter((value) => !Number.isNaN(value));
+  const [min, max] = [Math.min(...there), Math.max(...there)];
   const c = min / 2 + max / 2;
   const B1 = Math.max(max - c, c - min);
-  const u = x.map((value) => value - c);
+  const u = there.map((value) => value - c);
   const S1 = sum(u, B1).value;
-  const d = S1 / n;
+  const d = S1 / there.length;
   const mean = c + d;
   const H = Math.max(max - c - d, d - (min - c));
   const S2 = sum(
     u.map((value) => (value - d) * (value - d)),
     H * H,
   ).value;
-  const std = min < max && S2 > 0 ? Math.sqrt(S2 / n) : 1;
+  const std = min < max && S2 > 0 ? Math.sqrt(S2 / x.length) : 1;
   const bound = Math.max(Math.abs((min - mean) / std), Math.abs((max - mean) / std));
-  const scaled = x.map((value) => (value - mean) / std);
+  const scaled = x.map((value) => (Number.isNaN(value) ? 0 : (value - mean) / std));
   return { min, max, c, B1, S1, d, mean, H, S2, std, bound, scaled };
-});
+}
 
-/** One pass over the training rows: the integer totals of the gradient, and their quanta. */
-function totals(w: readonly number[]): { K: bigint; e: number }[] {
-  const r = training.map((at, i) => {
+const columns = features.map((_, j) => standardise(training.map((i) => rows[i]!.x[j]!)));
+
+// The same column with two values missing.
+const missing = values("moments-with-missing")["missing rows"]!.split(" ").map(Number);
+const gaps = training.map((i) => (missing.includes(i + 1) ? Number.NaN : rows[i]!.x[0]!));
+
+// Weights of the training rows. Without them every row weighs 1, which changes no bit.
+const ones = training.map(() => 1);
+const weights = values("weighted").s!.split(" ").map(fromHex);
+
+/** s*(p - y) of the training rows. */
+function residuals(w: readonly number[], s: readonly number[]): number[] {
+  return training.map((at, i) => {
     let z = w.at(-1)!;
     columns.forEach(({ scaled }, j) => {
       z = z + w[j]! * scaled[i]!;
     });
     const clipped = Math.max(Math.min(z, 35), -35);
-    return 1 / (1 + reference.exp(Float64Array.of(-clipped))[0]!) - y[at]!;
+    return s[i]! * (1 / (1 + reference.exp(Float64Array.of(-clipped))[0]!) - y[at]!);
   });
-  return [...columns, undefined].map((column) => {
-    const terms = column ? r.map((value, i) => value * column.scaled[i]!) : r;
-    const { k, e } = fold(terms, exponentOf(column ? column.bound : 1));
+}
+
+/** The bounds of the gradient: of the features, then of the bias. */
+function boundsOf(s: readonly number[]): number[] {
+  return [...columns.map(({ bound }) => bound), 1].map((bound) => Math.max(...s) * bound);
+}
+
+/** One pass over the training rows: the integer totals of the gradient, and their quanta. */
+function totals(w: readonly number[], s: readonly number[] = ones): { K: bigint; e: number }[] {
+  const r = residuals(w, s);
+  return boundsOf(s).map((bound, j) => {
+    const terms = r.map((value, i) => (columns[j] ? value * columns[j].scaled[i]! : value));
+    const { k, e } = fold(terms, exponentOf(bound));
     return { K: k.reduce((one, other) => one + other, 0n), e };
   });
 }
 
-function meanGradient(w: readonly number[]): number[] {
-  return totals(w).map(({ K, e }, j) => {
-    const mean = (Number(K) * 2 ** e) / training.length;
+function sumOfWeights(s: readonly number[]): number {
+  return sum(s, Math.max(...s)).value;
+}
+
+function meanGradient(w: readonly number[], s: readonly number[] = ones): number[] {
+  return totals(w, s).map(({ K, e }, j) => {
+    const mean = (Number(K) * 2 ** e) / sumOfWeights(s);
     return j < features.length ? mean + Number(PARAMS.l2) * w[j]! : mean;
   });
 }
 
-const steps = [new Array<number>(features.length + 1).fill(0)];
-for (let step = 0; step < Number(PARAMS.iterations); step++) {
-  const w = steps.at(-1)!;
-  const g = meanGradient(w);
-  steps.push(w.map((weight, j) => weight - Number(PARAMS.lr) * g[j]!));
+function descend(w: readonly number[], s: readonly number[] = ones): number[] {
+  const g = meanGradient(w, s);
+  return w.map((weight, j) => weight - Number(PARAMS.lr) * g[j]!);
 }
+
+const steps = [new Array<number>(features.length + 1).fill(0)];
+for (let step = 0; step < Number(PARAMS.iterations); step++) steps.push(descend(steps.at(-1)!));
 const final = steps.at(-1)!;
 
-function judge(chosen: readonly number[]) {
+function judge(
+  chosen: readonly number[],
+  w: readonly number[] = final,
+  s: readonly number[] = chosen.map(() => 1),
+) {
   const p = chosen.map((i) => {
-    let z = final.at(-1)!;
+    let z = w.at(-1)!;
     columns.forEach(({ mean, std }, j) => {
-      z = z + final[j]! * ((rows[i]!.x[j]! - mean) / std);
+      z = z + w[j]! * ((rows[i]!.x[j]! - mean) / std);
     });
     return reference.sigmoid(Float64Array.of(z))[0]!;
   });
   const losses = p.map((value, k) => {
     const q = Math.max(Math.min(value, 1 - 1e-12), 1e-12);
-    return -reference.log(Float64Array.of(y[chosen[k]!] === 1 ? q : 1 - q))[0]!;
+    return s[k]! * -reference.log(Float64Array.of(y[chosen[k]!] === 1 ? q : 1 - q))[0]!;
   });
-  const squares = p.map((value, k) => (value - y[chosen[k]!]!) * (value - y[chosen[k]!]!));
+  const squares = p.map(
+    (value, k) => s[k]! * ((value - y[chosen[k]!]!) * (value - y[chosen[k]!]!)),
+  );
+  const right = p.map((value, k) =>
+    Number(value >= Number(PARAMS.threshold)) === y[chosen[k]!] ? s[k]! : 0,
+  );
+  const most = Math.max(...s);
   return {
-    loss: sum(losses, 27.7).value / chosen.length,
-    brier: sum(squares, 1).value / chosen.length,
+    loss: sum(losses, 27.7 * most).value / sumOfWeights(s),
+    brier: sum(squares, most).value / sumOfWeights(s),
+    right: sum(right, most).value,
   };
 }
 
@@ -323,6 +359,8 @@ function own(): Record<string, Record<string, string>> {
   const limbs = (one: OwnFold) => `${K(one) >> 32n} ${K(one) & 0xffffffffn}`;
   const ended = judge(training);
   const validated = judge([...validation]);
+  const { scaled: filled, bound: filledBound, ...withMissing } = standardise(gaps);
+  const weighted = judge(training, descend(steps[0]!, weights), weights);
   const table = expTable();
   const words = (i: number) => table[i]!.map((word) => word.toString(16).padStart(16, "0"));
   return {
@@ -384,6 +422,14 @@ function own(): Record<string, Record<string, string>> {
         [`B ${j}`, toHex(bound)] as const,
       ]),
     ),
+    "moments-with-missing": {
+      "missing rows": missing.join(" "),
+      ...Object.fromEntries(
+        Object.entries(withMissing).map(([name, value]) => [name, toHex(value)]),
+      ),
+      scaled: listed(filled),
+      B: toHex(filledBound),
+    },
     training: {
       "totals of the first pass": totals(steps[0]!)
         .map((total) => total.K)
@@ -398,6 +444,24 @@ function own(): Record<string, Record<string, string>> {
       train_brier: toHex(ended.brier),
       val_loss: toHex(validated.loss),
       val_brier: toHex(validated.brier),
+    },
+    weighted: {
+      s: listed(weights),
+      "max s": toHex(Math.max(...weights)),
+      "sum of s": toHex(sumOfWeights(weights)),
+      "bounds of the gradient": listed(boundsOf(weights)),
+      "s*(p - y)": listed(residuals(steps[0]!, weights)),
+      "totals of the first pass": totals(steps[0]!, weights)
+        .map((total) => total.K)
+        .join(" "),
+      "exponents of q": totals(steps[0]!, weights)
+        .map((total) => total.e)
+        .join(" "),
+      "gradient at step 0": listed(meanGradient(steps[0]!, weights)),
+      "weights at step 1": listed(descend(steps[0]!, weights)),
+      "loss at step 1": toHex(weighted.loss),
+      "brier at step 1": toHex(weighted.brier),
+      "right at step 1": toHex(weighted.right),
     },
     model: {
       spec,
@@ -434,6 +498,9 @@ describe("CONTRACT.md's worked examples, made again from its words", () => {
     expect(block("table")).toMatch(/,-0,/);
     expect(messages.some((message, i) => i > 0 && message.equals(messages[i - 1]!))).toBe(true);
     expect(validation.size).toBe(2);
+    expect(weights).toContain(0);
+    expect(new Set(weights).size).toBeGreaterThan(2);
+    expect(gaps.filter(Number.isNaN)).toHaveLength(2);
     const { "plain addition": forwards, "plain addition backwards": backwards } = values("sum");
     expect(forwards).not.toBe(backwards);
     // The group of equal rows comes first among its class and does not fit, so the next row is taken.
@@ -464,7 +531,7 @@ describe("CONTRACT.md's worked examples, by src", () => {
   const dataset = {
     name: "example",
     features: table.features,
-    columns: table.columns,
+    columns: table.columns as readonly Float64Array[], // numbers all
     label: header!.at(-1)!,
     classes: ordered,
     y: table.labelCodes.map((code) => Number(table.labels[code] === ordered[1])),
@@ -485,6 +552,54 @@ describe("CONTRACT.md's worked examples, by src", () => {
     expect(toHex(core.sum(given, fromHex(B!)))).toBe(result);
     expect(toHex(core.sum(given.toReversed(), fromHex(B!)))).toBe(result);
   });
+
+  it.each(["simd", "scalar"] as const)(
+    "missing values and row weights of the %s build",
+    (build) => {
+      const core = new Core(loadCore(build));
+      const index = Uint32Array.from(training);
+      const numbers = features.map((_, j) => Float64Array.from(rows, ({ x }) => x[j]!));
+      const optional = numbers[0]!.map((x, i) => (missing.includes(i + 1) ? Number.NaN : x));
+      const gapped = values("moments-with-missing");
+      const found = core.moments("0", { optional }, index);
+      for (const [name, value] of Object.entries(found)) expect(toHex(value)).toBe(gapped[name]);
+      // A weight of 1 and a bias of 0: the logit is the scaled value.
+      const scaled = core
+        .rows({
+          columns: [{ optional }],
+          mean: Float64Array.of(found.mean),
+          std: Float64Array.of(found.std),
+          index,
+        })
+        .predict(Float64Array.of(1, 0)).logits;
+      expect(listed([...scaled])).toBe(gapped.scaled);
+
+      const said = values("weighted");
+      const s = new Float64Array(rows.length);
+      training.forEach((i, k) => {
+        s[i] = weights[k]!;
+      });
+      const chosen = core.rows({
+        columns: numbers,
+        mean: Float64Array.from(columns, ({ mean }) => mean),
+        std: Float64Array.from(columns, ({ std }) => std),
+        y: Uint8Array.from(y),
+        index,
+        weights: s,
+      });
+      expect(toHex(chosen.weight)).toBe(said["sum of s"]);
+      const bounds = Float64Array.from(columns, ({ bound }) => bound);
+      const start = new Float64Array(features.length + 1);
+      const [lr, l2] = [Number(PARAMS.lr), Number(PARAMS.l2)];
+      expect(listed([...chosen.gradient(start, bounds, l2)])).toBe(said["gradient at step 0"]);
+      const moved = chosen.descend(start, bounds, { lr, l2, steps: 1 });
+      expect(listed([...moved])).toBe(said["weights at step 1"]);
+      const { loss, brier, correct } = chosen.score(moved, Number(PARAMS.threshold));
+      expect(toHex(loss)).toBe(said["loss at step 1"]);
+      expect(toHex(brier)).toBe(said["brier at step 1"]);
+      expect(toHex(correct)).toBe(said["right at step 1"]);
+    },
+  );
 
   it("digests and split", () => {
     const made = Array.from({ length: table.rowCount }, (_, i) =>

@@ -1,14 +1,20 @@
 // What does the core compute? The whole algorithm (CONTRACT.md, N1-N8) and SHA-256, readable, to the last bit.
 //
 //   columns [d] of [n] f64, standardised     y [n] f64, 0 or 1     w [d + 1] f64, bias last
-//   bounds [d + 1] f64: bounds[j] ≥ max|x_ij|, bounds[d] = 1
-//   z logit     p probability     g gradient
+//   bounds [d + 1] f64: bounds[j] ≥ max|x_ij|, bounds[d] = 1, times max s if rows are weighted
+//   s [n] f64 row weights ≥ 0     z logit     p probability     g gradient
 
 /** What there is to learn from: the columns, the labels, and the bounds of N4. */
 export interface Problem {
   columns: Float64Array[];
   y: Float64Array;
   bounds: Float64Array;
+}
+
+/** The same with row weights s, and their sum as the host has it. */
+export interface WeightedProblem extends Problem {
+  s: Float64Array;
+  total: number;
 }
 
 /** The kernels without addresses. The reference and every build of the core have this one face. */
@@ -18,14 +24,33 @@ export interface Core {
   sigmoid(z: Float64Array): Float64Array;
   range(x: Float64Array): Float64Array; // min, max
   moments(x: Float64Array, least: number, most: number): Float64Array; // mean, std
+  /** The same of a column of `rows` values, of which x are those that are there. */
+  momentsOfPresent(x: Float64Array, rows: number, least: number, most: number): Float64Array;
+  momentsOfIndicator(ones: number, n: number): Float64Array; // of n values, so many of them 1, the others 0
   standardise(x: Float64Array, mean: number, std: number): Float64Array;
   logits(columns: Float64Array[], n: number, w: Float64Array): Float64Array;
   contributions(columns: Float64Array[], n: number, w: Float64Array): Float64Array; // [n, d]
   sum(v: Float64Array, bound: number): number;
   /** Σ loss, Σ (p - y)², and how many are correct. */
   score(p: Float64Array, y: Float64Array, threshold: number): Float64Array;
+  /** Σ s·loss, Σ s·(p - y)², and Σ s of the correct ones; most is max s. */
+  weightedScore(
+    p: Float64Array,
+    y: Float64Array,
+    s: Float64Array,
+    threshold: number,
+    most: number,
+  ): Float64Array;
   gradient(problem: Problem, w: Float64Array, l2: number): Float64Array;
+  weightedGradient(problem: WeightedProblem, w: Float64Array, l2: number): Float64Array;
   descend(problem: Problem, w: Float64Array, lr: number, l2: number, steps: number): Float64Array;
+  weightedDescend(
+    problem: WeightedProblem,
+    w: Float64Array,
+    lr: number,
+    l2: number,
+    steps: number,
+  ): Float64Array;
   /** [n, count, 64] bytes of padded messages to [n, 32] bytes of digests. */
   sha256(blocks: Uint8Array, count: number): Uint8Array;
 }
@@ -190,7 +215,13 @@ function range(x: Float64Array): Float64Array {
   return Float64Array.of(least, most);
 }
 
-function moments(x: Float64Array, least: number, most: number): Float64Array {
+/** x are the values that are there; the others, rows - n, stand at the mean and add nothing. */
+function momentsOfPresent(
+  x: Float64Array,
+  rows: number,
+  least: number,
+  most: number,
+): Float64Array {
   const c = least === most ? least : least / 2 + most / 2;
   const u = x.map((value) => value - c);
   const d = sum(u, Math.max(most - c, c - least)) / x.length;
@@ -199,7 +230,7 @@ function moments(x: Float64Array, least: number, most: number): Float64Array {
     u.map((value) => (value - d) * (value - d)),
     H * H,
   );
-  return Float64Array.of(c + d, least < most && squares > 0 ? Math.sqrt(squares / x.length) : 1);
+  return Float64Array.of(c + d, least < most && squares > 0 ? Math.sqrt(squares / rows) : 1);
 }
 
 // N3 and N7: logits, gradient, descent.
@@ -219,34 +250,43 @@ function contributions(columns: Float64Array[], n: number, w: Float64Array): Flo
   );
 }
 
-function score(p: Float64Array, y: Float64Array, threshold: number): Float64Array {
-  const loss = sum(
-    p.map((value, i) => lossTerm(value, y[i]!)),
-    27.7,
-  );
-  const squares = sum(
-    p.map((value, i) => (value - y[i]!) * (value - y[i]!)),
-    1,
-  );
-  const correct = p.filter((value, i) => (value >= threshold ? 1 : 0) === y[i]).length;
-  return Float64Array.of(loss, squares, correct);
+function weightedScore(
+  p: Float64Array,
+  y: Float64Array,
+  s: Float64Array,
+  threshold: number,
+  most: number,
+): Float64Array {
+  const losses = p.map((value, i) => s[i]! * lossTerm(value, y[i]!));
+  const squares = p.map((value, i) => s[i]! * ((value - y[i]!) * (value - y[i]!)));
+  const correct = p.map((value, i) => ((value >= threshold ? 1 : 0) === y[i] ? s[i]! : 0));
+  return Float64Array.of(sum(losses, 27.7 * most), sum(squares, most), sum(correct, most));
 }
 
-function gradient(problem: Problem, w: Float64Array, l2: number): Float64Array {
-  const { columns, y, bounds } = problem;
+/** Without weights every row weighs 1, which changes no bit of a product. */
+function ones(n: number): Float64Array {
+  return new Float64Array(n).fill(1);
+}
+
+function unweighted(problem: Problem): WeightedProblem {
+  return { ...problem, s: ones(problem.y.length), total: problem.y.length };
+}
+
+function gradient(problem: WeightedProblem, w: Float64Array, l2: number): Float64Array {
+  const { columns, y, s, total, bounds } = problem;
   const n = y.length;
-  const residuals = logits(columns, n, w).map((z, i) => sigmoid(z) - y[i]!);
+  const residuals = logits(columns, n, w).map((z, i) => s[i]! * (sigmoid(z) - y[i]!));
   return w.map((weight, j) => {
     const fold = new Fold(exponentOf(bounds[j]!));
     const x = columns[j]; // none for the bias
     for (let i = 0; i < n; i++) fold.add(x ? residuals[i]! * x[i]! : residuals[i]!);
-    const mean = fold.value() / n;
+    const mean = fold.value() / total;
     return x ? mean + l2 * weight : mean;
   });
 }
 
 function descend(
-  problem: Problem,
+  problem: WeightedProblem,
   start: Float64Array,
   lr: number,
   l2: number,
@@ -312,13 +352,21 @@ export const reference: Core = {
   log: (x) => x.map(log),
   sigmoid: (z) => z.map(sigmoid),
   range,
-  moments,
+  moments: (x, least, most) => momentsOfPresent(x, x.length, least, most),
+  momentsOfPresent,
+  momentsOfIndicator: (ones, n) => {
+    const x = new Float64Array(n).fill(1, n - ones);
+    return momentsOfPresent(x, n, x[0]!, x[n - 1]!);
+  },
   standardise: (x, mean, std) => x.map((value) => (value - mean) / std),
   logits,
   contributions,
   sum,
-  score,
-  gradient,
-  descend,
+  score: (p, y, threshold) => weightedScore(p, y, ones(p.length), threshold, 1),
+  weightedScore,
+  gradient: (problem, w, l2) => gradient(unweighted(problem), w, l2),
+  weightedGradient: gradient,
+  descend: (problem, w, lr, l2, steps) => descend(unweighted(problem), w, lr, l2, steps),
+  weightedDescend: descend,
   sha256,
 };

@@ -2,8 +2,10 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Arena } from "../../src/core/arena.ts";
+import { type Column, columnLength } from "../../src/core/column.ts";
 import {
   Core,
+  checkMagnitudes,
   RANGE_LIMIT,
   type RowsInput,
   VALUE_LIMIT,
@@ -12,6 +14,8 @@ import {
 import { loadCore } from "../../src/core/node.ts";
 import type { CoreExports, CoreSource } from "../../src/core/source.ts";
 import { createRandom, hexOf, toHex } from "../contract/bits.ts";
+import { randomRowWeights, weigh } from "../contract/cases.ts";
+import { reference } from "../contract/reference.ts";
 import { readBuild } from "../support/core-exports.ts";
 import { generate } from "../training/generated.ts";
 
@@ -33,10 +37,15 @@ function watched(source: CoreSource = simd): { source: CoreSource; bytes: () => 
   };
 }
 
-function inputOf(n: number, d: number, seed = 1): RowsInput & { y: Uint8Array } {
+interface PlainInput extends RowsInput {
+  columns: readonly Float64Array[];
+  y: Uint8Array;
+}
+
+function inputOf(n: number, d: number, seed = 1): PlainInput {
   // Twenty more rows, so that both classes are there for any n.
   const more = generate({ n: n + 20, d, seed });
-  const columns = more.columns.map((column) => column.slice(0, n));
+  const columns = (more.columns as Float64Array[]).map((column) => column.slice(0, n));
   const y = more.y.slice(0, n);
   const core = new Core(simd);
   const moments = columns.map((column, j) => core.moments(`x${j}`, column));
@@ -48,7 +57,7 @@ function inputOf(n: number, d: number, seed = 1): RowsInput & { y: Uint8Array } 
   };
 }
 
-function boundsOf({ columns, mean, std }: RowsInput): Float64Array {
+function boundsOf({ columns, mean, std }: PlainInput): Float64Array {
   return Float64Array.from(columns, (column, j) =>
     column.reduce((most, x) => Math.max(most, Math.abs((x - mean[j]!) / std[j]!)), 0),
   );
@@ -92,6 +101,11 @@ describe("Core", () => {
           const moments = input.columns.map((column) => core.moments("x", column));
           const rows = core.rows(input);
           const { logits, probabilities } = rows.predict(w);
+          const weights = randomRowWeights(createRandom(n), n, 0.3);
+          const optional = input.columns[0]!.map((x, i) => (i % 3 === 1 ? Number.NaN : x));
+          const columns: Column[] = [{ optional }, ...input.columns.slice(1)];
+          const weighted = core.rows({ ...input, columns, weights });
+          const judged = weighted.score(w, 0.4);
           const score = rows.score(w, 0.4);
           bits.push(
             hexOf(moments.flatMap(({ min, max, mean, std }) => [min, max, mean, std])),
@@ -105,6 +119,10 @@ describe("Core", () => {
             hexOf(core.exp(probabilities)),
             hexOf(core.log(probabilities)),
             [toHex(core.sum(logits, 1000))],
+            hexOf(Object.values(core.moments("x", { optional }))),
+            hexOf([judged.loss, judged.brier, judged.correct, weighted.weight]),
+            hexOf(weighted.gradient(w, bounds, 0.1)),
+            hexOf(weighted.descend(w, bounds, { lr: 0.2, l2: 0.1, steps: 7 })),
           );
         }
       }
@@ -227,6 +245,79 @@ describe("Core", () => {
       RangeError,
       /pass undefined to the core/,
     ],
+    [
+      "an index beyond the codes",
+      (c) => c.moments("a", { codes: Uint8Array.of(1), code: 0 }, Uint32Array.of(0, 1)),
+      RangeError,
+      /take row 2 of 1/,
+    ],
+    [
+      "an index beyond numbers of which some are missing",
+      (c) => c.moments("a", { optional: Float64Array.of(1) }, Uint32Array.of(0, 1)),
+      RangeError,
+      /pass undefined to the core/,
+    ],
+    [
+      "Infinity among numbers of which some are missing",
+      (c) => c.moments("a", { optional: Float64Array.of(Number.NaN, Infinity) }),
+      RangeError,
+      /pass Infinity to the core: values must be finite/,
+    ],
+    [
+      "such a column beyond 2^400",
+      (c) => c.moments("far", { optional: Float64Array.of(Number.NaN, 1e200) }),
+      ValueRangeError,
+      /"far" as magnitudes must be at most 2\^400: found 1e\+200/,
+    ],
+    [
+      "a row of such a column that is not finite",
+      (c) => {
+        const optional = Float64Array.from(input.columns[0]!, (x, i) => (i === 7 ? -Infinity : x));
+        return c.rows({ ...input, columns: [{ optional }, input.columns[1]!] });
+      },
+      RangeError,
+      /pass -Infinity to the core/,
+    ],
+    [
+      "codes that are too few",
+      (c) =>
+        c.rows({ ...input, columns: [input.columns[0]!, { codes: new Int32Array(19), code: 1 }] }),
+      TypeError,
+      /must have one length/,
+    ],
+    [
+      "row weights that are too few",
+      (c) => c.rows({ ...input, weights: new Float64Array(19).fill(1) }),
+      TypeError,
+      /must have one length/,
+    ],
+    ...[Number.NaN, Infinity, -1, -5e-324].map((weight): (typeof refused)[number] => [
+      `a row weight of ${weight}`,
+      (c) => c.rows({ ...input, weights: new Float64Array(20).fill(1).fill(weight, 4, 6) }),
+      ValueRangeError,
+      new RegExp(`weigh row 5 as weights must be finite and at least 0: found ${weight}`),
+    ]),
+    [
+      "row weights that are all 0",
+      (c) => c.rows({ ...input, weights: new Float64Array(20) }),
+      ValueRangeError,
+      /all weights are 0/,
+    ],
+    [
+      "chosen row weights that are all 0",
+      (c) => {
+        const weights = new Float64Array(20).fill(1, 10);
+        return c.rows({ ...input, weights, index: Uint32Array.of(0, 9) });
+      },
+      ValueRangeError,
+      /all weights are 0/,
+    ],
+    ...[RANGE_LIMIT / 2, VALUE_LIMIT * 2].map((weight): (typeof refused)[number] => [
+      `a largest row weight of ${weight}`,
+      (c) => c.rows({ ...input, weights: new Float64Array(20).fill(weight, 3) }),
+      ValueRangeError,
+      /the largest weight must be from 2\^-400 to 2\^400: found \d/,
+    ]),
     [
       "too few weights",
       (c) => c.rows(input).predict(w.subarray(1)),
@@ -375,6 +466,189 @@ describe("Core", () => {
   it("descends by no step to where it was", () => {
     const rows = new Core(simd).rows(input);
     expect(hexOf(rows.descend(w, bounds, { lr: 0.1, l2: 0.1, steps: 0 }))).toEqual(hexOf(w));
+  });
+});
+
+describe("columns", () => {
+  const n = 40;
+  const codes = Int32Array.from({ length: n }, (_, i) => (i * 7) % 3);
+  const indicated = Float64Array.from(codes, (code) => (code === 2 ? 1 : 0));
+  const plain = inputOf(n, 2).columns[0]!;
+  const gaps = plain.map((x, i) => (i % 5 === 2 ? Number.NaN : x));
+  const index = Uint32Array.of(2, 2, 39, 0, 12, 7, 22, 1, 31);
+  const standard = { mean: Float64Array.of(0.25), std: Float64Array.of(0.5) };
+  const logitsOf = (column: Column, chosen?: Uint32Array) =>
+    hexOf(
+      new Core(simd)
+        .rows({ columns: [column], ...standard, ...(chosen && { index: chosen }) })
+        .predict(Float64Array.of(1.5, -0.25)).logits,
+    );
+
+  it.each<[string, Column, Float64Array]>([
+    ["codes of 32 bits", { codes, code: 2 }, indicated],
+    ["codes of 8 bits", { codes: Uint8Array.from(codes), code: 2 }, indicated],
+    ["a code that no row has", { codes, code: 9 }, new Float64Array(n)],
+    ["numbers of which none is missing", { optional: plain }, plain],
+  ])("%s are the same numbers written out, to the last bit", (_, column, numbers) => {
+    const core = new Core(simd);
+    expect(columnLength(column)).toBe(n);
+    for (const chosen of [undefined, index]) {
+      expect(core.moments("x", column, chosen)).toEqual(core.moments("x", numbers, chosen));
+      expect(logitsOf(column, chosen)).toEqual(logitsOf(numbers, chosen));
+    }
+  });
+
+  it.each([simd, scalar])("a missing value adds exactly 0, wherever it stands", (source) => {
+    const core = new Core(source);
+    const columns = [{ optional: gaps }, plain];
+    const both = { mean: Float64Array.of(0.1, 0.2), std: Float64Array.of(0.3, 0.7) };
+    const alone = { mean: Float64Array.of(0.2), std: Float64Array.of(0.7) };
+    const w = Float64Array.of(3, -0.7, 0.4);
+    for (const chosen of [undefined, index]) {
+      const choice = chosen && { index: chosen };
+      const rows = core.rows({ columns, ...both, ...choice });
+      const without = core.rows({ columns: [plain], ...alone, ...choice });
+      const [z, other] = [rows.predict(w).logits, without.predict(w.subarray(1)).logits];
+      const added = rows.contributions(w);
+      const isMissing = Array.from(z, (_, k) => Number.isNaN(gaps[chosen ? chosen[k]! : k]));
+      expect(isMissing).toContain(true);
+      isMissing.forEach((missing, k) => {
+        // The control: a value that is there adds something.
+        expect(toHex(added[2 * k]!) === toHex(0)).toBe(missing);
+        expect(toHex(z[k]!) === toHex(other[k]!)).toBe(missing);
+      });
+    }
+  });
+
+  it("moments share the squares among all chosen rows, missing ones too", () => {
+    const core = new Core(simd);
+    for (const chosen of [undefined, index]) {
+      const values = chosen ? Float64Array.from(chosen, (i) => gaps[i]!) : gaps;
+      const there = values.filter((value) => !Number.isNaN(value));
+      const [least, most] = reference.range(there) as unknown as [number, number];
+      const { min, max, mean, std } = core.moments("x", { optional: gaps }, chosen);
+      expect([min, max]).toEqual([least, most]);
+      expect(hexOf([mean, std])).toEqual(
+        hexOf(reference.momentsOfPresent(there, values.length, least, most)),
+      );
+      expect(std).toBeLessThan(core.moments("x", there).std);
+    }
+  });
+
+  it("of which no chosen value is there are constant 0", () => {
+    const nothing = { min: 0, max: 0, mean: 0, std: 1 };
+    const core = new Core(simd);
+    expect(core.moments("x", { optional: new Float64Array(3).fill(Number.NaN) })).toEqual(nothing);
+    expect(core.moments("x", { optional: gaps }, Uint32Array.of(2, 7))).toEqual(nothing);
+    expect(core.moments("x", { optional: gaps }, Uint32Array.of(2, 8)).mean).toBe(gaps[8]);
+  });
+
+  it("are checked for magnitudes, but for what is missing or a code", () => {
+    const far = Float64Array.of(1, Number.NaN, -1e200, 1e300);
+    expect(() => checkMagnitudes("far", { optional: far })).toThrow(
+      /"far".*found -1e\+200 in row 3/,
+    );
+    expect(() => checkMagnitudes("far", far.slice(3))).toThrow(/"far".*found 1e\+300 in row 1/);
+    checkMagnitudes("near", { optional: far.subarray(0, 2) });
+    checkMagnitudes("codes", { codes, code: 1 });
+  });
+});
+
+describe("row weights", () => {
+  const input = inputOf(60, 3, 4);
+  const bounds = boundsOf(input);
+  const w = weightsFor(3);
+  const random = createRandom(8);
+  const weights = randomRowWeights(random, 60, 0.3);
+  const scaled = input.columns.map((x, j) =>
+    reference.standardise(x, input.mean[j]!, input.std[j]!),
+  );
+  const pick = (x: Float64Array, index: Uint32Array) => Float64Array.from(index, (i) => x[i]!);
+
+  it("that are all 1 change no bit", () => {
+    const core = new Core(simd);
+    const index = Uint32Array.of(5, 5, 59, 0, 17, 4, 33, 2, 8);
+    for (const chosen of [undefined, index]) {
+      const choice = chosen && { index: chosen };
+      const plain = core.rows({ ...input, ...choice });
+      const weighted = core.rows({ ...input, ...choice, weights: new Float64Array(60).fill(1) });
+      expect([weighted.weight, plain.weight]).toEqual([plain.n, plain.n]);
+      expect(weighted.score(w, 0.4)).toEqual(plain.score(w, 0.4));
+      expect(hexOf(weighted.gradient(w, bounds, 0.1))).toEqual(
+        hexOf(plain.gradient(w, bounds, 0.1)),
+      );
+      const options = { lr: 0.3, l2: 0.1, steps: 9 };
+      expect(hexOf(weighted.descend(w, bounds, options))).toEqual(
+        hexOf(plain.descend(w, bounds, options)),
+      );
+    }
+  });
+
+  it.each([simd, scalar])("give the bits of the reference, for chosen rows too", (source) => {
+    const core = new Core(source);
+    const some = Uint32Array.from({ length: 23 }, (_, k) => (k * 11) % 60);
+    for (const index of [undefined, some]) {
+      const rows = core.rows({ ...input, weights, ...(index && { index }) });
+      const chosen = index ?? Uint32Array.from({ length: 60 }, (_, i) => i);
+      const y = Float64Array.from(chosen, (i) => input.y[i]!);
+      const columns = scaled.map((x) => pick(x, chosen));
+      const unit = { columns, y, bounds: Float64Array.of(...bounds, 1) };
+      const problem = weigh(unit, pick(weights, chosen));
+      const most = Math.max(...problem.s);
+      expect(toHex(rows.weight)).toBe(toHex(problem.total));
+      expect(hexOf(rows.gradient(w, bounds, 0.1))).toEqual(
+        hexOf(reference.weightedGradient(problem, w, 0.1)),
+      );
+      expect(hexOf(rows.descend(w, bounds, { lr: 0.2, l2: 0.1, steps: 5 }))).toEqual(
+        hexOf(reference.weightedDescend(problem, w, 0.2, 0.1, 5)),
+      );
+      const p = reference.sigmoid(reference.logits(columns, y.length, w));
+      const sums = reference.weightedScore(p, y, problem.s, 0.4, most);
+      const { loss, brier, correct } = rows.score(w, 0.4);
+      const { total } = problem;
+      expect(hexOf([loss, brier, correct])).toEqual(
+        hexOf([sums[0]! / total, sums[1]! / total, sums[2]!]),
+      );
+    }
+  });
+
+  it("are copied, stay through growth and are left as they are", () => {
+    const { source, bytes } = watched();
+    const core = new Core(source);
+    const own = weights.slice();
+    const rows = core.rows({ ...input, weights: own });
+    expect(hexOf(own)).toEqual(hexOf(weights));
+    const before = hexOf(rows.gradient(w, bounds, 0));
+    own.fill(1);
+    const size = bytes();
+    core.rows(inputOf(40_000, 3));
+    expect(bytes()).toBeGreaterThan(size);
+    expect(hexOf(rows.gradient(w, bounds, 0))).toEqual(before);
+    expect(hexOf(core.rows({ ...input, weights: own }).gradient(w, bounds, 0))).not.toEqual(before);
+  });
+
+  it("may be as small and as large as the limits, and 0 where rows do not count", () => {
+    const core = new Core(simd);
+    for (const most of [RANGE_LIMIT, VALUE_LIMIT]) {
+      const rows = core.rows({ ...input, weights: new Float64Array(60).fill(most) });
+      expect(rows.weight).toBe(60 * most);
+      const plain = core.rows(input);
+      // A power of two scales every term and its quantum: the means are the same bits.
+      expect(hexOf(rows.gradient(w, bounds, 0))).toEqual(hexOf(plain.gradient(w, bounds, 0)));
+      expect(rows.score(w, 0.5).brier).toBe(plain.score(w, 0.5).brier);
+    }
+    const half = new Float64Array(60).fill(1, 30);
+    const rest = Uint32Array.from({ length: 30 }, (_, i) => 30 + i);
+    expect(hexOf(core.rows({ ...input, weights: half }).gradient(w, bounds, 0))).toEqual(
+      hexOf(core.rows({ ...input, index: rest }).gradient(w, bounds, 0)),
+    );
+  });
+
+  it("of no rows are nothing", () => {
+    const rows = new Core(simd).rows({ ...input, weights, index: new Uint32Array(0) });
+    expect([rows.n, rows.weight]).toEqual([0, 0]);
+    expect(rows.predict(w).logits).toHaveLength(0);
+    expect(rows.score(w, 0.5).correct).toBe(0);
   });
 });
 

@@ -56,9 +56,10 @@ describe("assembly/README.md", () => {
       const readmeTrain = new Function(`${code}; return train;`)() as ReadmeTrain;
       // More rows than the memory's first page holds, so that it grows; not a multiple of 8; a constant column.
       const dataset = generate({ n: 3001, d: 4, seed: 1 });
-      dataset.columns[2]!.fill(7);
+      const columns = dataset.columns as Float64Array[];
+      columns[2]!.fill(7);
       const options = { lr: 0.3, l2: 0.01, iterations: 25 };
-      const told = readmeTrain(readBuild(build), dataset.columns, dataset.y, options);
+      const told = readmeTrain(readBuild(build), columns, dataset.y, options);
       const { model } = await train(loadCore(), dataset, {
         ...DEFAULT_PARAMS,
         ...options,

@@ -1,7 +1,7 @@
 // How do tests call a built core? Instantiated with {}, with arrays laid out between guard bytes.
 import { existsSync, readFileSync } from "node:fs";
 import type { CoreExports } from "../../src/core/source.ts";
-import type { Core, Problem } from "../contract/reference.ts";
+import type { Core, Problem, WeightedProblem } from "../contract/reference.ts";
 
 export type { CoreExports };
 
@@ -26,7 +26,7 @@ export const TOO_LARGE = 3;
 export const OUT_OF_RANGE = 4;
 
 export const TILE_ROWS = 8;
-/** f64 values of work that gradient and descend want per feature, and once more for the bias. */
+/** f64 values of work that gradient and descend, weighted or not, want per feature, and once more for the bias. */
 export const WORK_PER_FEATURE = 6;
 
 export function padded(n: number): number {
@@ -122,8 +122,8 @@ function expectOk(name: string, status: number): void {
   if (status !== OK) throw new Error(`${name}() returned status ${status}`);
 }
 
-function padRows(values: Float64Array): Float64Array {
-  const result = new Float64Array(padded(values.length));
+function padRows(values: Float64Array, behind = 0): Float64Array {
+  const result = new Float64Array(padded(values.length)).fill(behind);
   result.set(values);
   return result;
 }
@@ -172,6 +172,11 @@ export function openCore(exports: CoreExports): Core {
     };
   }
 
+  /** What stands behind the last weight must not matter. */
+  function layOutWeights(arena: Arena, { s }: WeightedProblem): number {
+    return arena.input(padRows(s, Number.NaN));
+  }
+
   return {
     exp: (x) => eachOf("exp", x),
     log: (x) => eachOf("log", x),
@@ -189,6 +194,17 @@ export function openCore(exports: CoreExports): Core {
       call("moments", (arena) => {
         const [from, pointer] = [arena.input(x), arena.output(2)];
         return { status: exports.moments(from, x.length, least, most, pointer), pointer, count: 2 };
+      }),
+    momentsOfPresent: (x, rows, least, most) =>
+      call("momentsOfPresent", (arena) => {
+        const [from, pointer] = [arena.input(x), arena.output(2)];
+        const status = exports.momentsOfPresent(from, x.length, rows, least, most, pointer);
+        return { status, pointer, count: 2 };
+      }),
+    momentsOfIndicator: (ones, n) =>
+      call("momentsOfIndicator", (arena) => {
+        const pointer = arena.output(2);
+        return { status: exports.momentsOfIndicator(ones, n, pointer), pointer, count: 2 };
       }),
     standardise: (x, mean, std) =>
       call("pack", (arena) => {
@@ -224,11 +240,40 @@ export function openCore(exports: CoreExports): Core {
         const status = exports.score(from, labels, p.length, threshold, pointer);
         return { status, pointer, count: 3 };
       }),
+    weightedScore: (p, y, s, threshold, most) =>
+      call("weightedScore", (arena) => {
+        const [from, labels, weights] = [arena.input(p), arena.input(y), arena.input(s)];
+        const pointer = arena.output(3);
+        const n = p.length;
+        const status = exports.weightedScore(from, labels, weights, n, threshold, most, pointer);
+        return { status, pointer, count: 3 };
+      }),
     gradient: (problem, w, l2) =>
       call("gradient", (arena) => {
         const { X, n, d, y, bounds, work } = layOut(arena, problem);
         const [weights, pointer] = [arena.input(w), arena.output(w.length)];
         const status = exports.gradient(X, n, d, y, weights, bounds, work, l2, pointer);
+        return { status, pointer, count: w.length };
+      }),
+    weightedGradient: (problem, w, l2) =>
+      call("weightedGradient", (arena) => {
+        const { X, n, d, y, bounds, work } = layOut(arena, problem);
+        const s = layOutWeights(arena, problem);
+        const [at, pointer] = [arena.input(w), arena.output(w.length)];
+        const { total } = problem;
+        const status = exports.weightedGradient(
+          X,
+          n,
+          d,
+          y,
+          s,
+          total,
+          at,
+          bounds,
+          work,
+          l2,
+          pointer,
+        );
         return { status, pointer, count: w.length };
       }),
     descend: (problem, w, lr, l2, steps) =>
@@ -237,6 +282,28 @@ export function openCore(exports: CoreExports): Core {
         const pointer = arena.inOut(w);
         const status = exports.descend(X, n, d, y, pointer, bounds, work, lr, l2, steps);
         return { status, pointer, count: w.length };
+      }),
+    weightedDescend: (problem, w, lr, l2, steps) =>
+      call("weightedDescend", (arena) => {
+        const { X, n, d, y, bounds, work } = layOut(arena, problem);
+        const s = layOutWeights(arena, problem);
+        const at = arena.inOut(w);
+        const { total } = problem;
+        const status = exports.weightedDescend(
+          X,
+          n,
+          d,
+          y,
+          s,
+          total,
+          at,
+          bounds,
+          work,
+          lr,
+          l2,
+          steps,
+        );
+        return { status, pointer: at, count: w.length };
       }),
     sha256(blocks, count) {
       const n = blocks.length / (64 * count);

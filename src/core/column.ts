@@ -1,0 +1,118 @@
+// What is a feature read from: numbers, numbers of which some are missing, or one category of coded text?
+//
+// Design: a loop for each kind, with and without an index, so that nothing is asked once a value but whether it is
+// finite: wide tables are mostly indicators.
+
+/** Numbers of which some are missing: NaN where they are. */
+export interface OptionalNumbers {
+  readonly optional: Float64Array;
+}
+
+/** 1 where codes[i] === code, else 0. */
+export interface Indicator {
+  readonly codes: Int32Array | Uint8Array;
+  readonly code: number;
+}
+
+/** What a feature is read from. A plain Float64Array holds finite numbers only. */
+export type Column = Float64Array | OptionalNumbers | Indicator;
+
+export function columnLength(column: Column): number {
+  if (column instanceof Float64Array) return column.length;
+  return "optional" in column ? column.optional.length : column.codes.length;
+}
+
+/**
+ * Writes the chosen rows of a column.
+ *
+ * @param index which rows; all when absent
+ * @param missing what stands for a missing value
+ * @param into as many values as rows are chosen
+ * @throws RangeError when a value is neither finite nor missing, or there is no such row
+ */
+export function gather(
+  column: Column,
+  index: Uint32Array | undefined,
+  missing: number,
+  into: Float64Array,
+): void {
+  if (column instanceof Float64Array) gatherNumbers(column, index, undefined, into);
+  else if ("optional" in column) gatherNumbers(column.optional, index, missing, into);
+  else gatherIndicator(column, index, into);
+}
+
+/** The same without the missing values. @returns how many there are; what stands behind them in `into` means nothing */
+export function gatherPresent(
+  column: Column,
+  index: Uint32Array | undefined,
+  into: Float64Array,
+): number {
+  gather(column, index, Number.NaN, into);
+  if (!("optional" in column)) return into.length;
+  let n = 0;
+  for (let i = 0; i < into.length; i++) {
+    const value = into[i]!;
+    if (!Number.isNaN(value)) into[n++] = value;
+  }
+  return n;
+}
+
+function gatherNumbers(
+  values: Float64Array,
+  index: Uint32Array | undefined,
+  missing: number | undefined,
+  into: Float64Array,
+): void {
+  if (index) {
+    for (let i = 0; i < index.length; i++) {
+      const value = values[index[i]!];
+      into[i] = Number.isFinite(value) ? value! : standIn(value, missing);
+    }
+  } else {
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      into[i] = Number.isFinite(value) ? value : standIn(value, missing);
+    }
+  }
+}
+
+/** @param missing what stands for NaN, if anything does */
+function standIn(value: number | undefined, missing: number | undefined): number {
+  if (missing !== undefined && Number.isNaN(value)) return missing;
+  throw new RangeError(`Cannot pass ${value} to the core: values must be finite`);
+}
+
+/** How many of the chosen rows an indicator is 1 in. @throws RangeError when there is no such row */
+export function countOnes({ codes, code }: Indicator, index: Uint32Array | undefined): number {
+  let ones = 0;
+  if (index) {
+    for (let i = 0; i < index.length; i++) {
+      const found = codes[index[i]!];
+      if (found === undefined) throw noRow(index[i]!, codes.length);
+      ones += found === code ? 1 : 0;
+    }
+  } else {
+    for (let i = 0; i < codes.length; i++) ones += codes[i] === code ? 1 : 0;
+  }
+  return ones;
+}
+
+function noRow(row: number, length: number): RangeError {
+  return new RangeError(`Cannot take row ${row + 1} of ${length}`);
+}
+
+function gatherIndicator(
+  { codes, code }: Indicator,
+  index: Uint32Array | undefined,
+  into: Float64Array,
+): void {
+  if (index) {
+    for (let i = 0; i < index.length; i++) {
+      const found = codes[index[i]!];
+      if (found === undefined) throw noRow(index[i]!, codes.length);
+      into[i] = found === code ? 1 : 0;
+    }
+  } else {
+    for (let i = 0; i < codes.length; i++) into[i] = codes[i] === code ? 1 : 0;
+  }
+}
