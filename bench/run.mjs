@@ -3,10 +3,16 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { benchIteration } from "./iteration.mjs";
 import { benchLoad } from "./load.mjs";
+import { benchMixed } from "./mixed.mjs";
 import { benchStartup } from "./startup.mjs";
 import { machine, root } from "./support.mjs";
 
-const all = { startup: benchStartup, iteration: benchIteration, load: benchLoad };
+const all = {
+  startup: benchStartup,
+  iteration: benchIteration,
+  load: benchLoad,
+  mixed: benchMixed,
+};
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 
 console.log(machine());

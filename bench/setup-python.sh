@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes virtual environments for the peers: .venv with NumPy, and with --all also pandas 2 (.venv-pandas2) and the
-# newest pandas (.venv). Exits 1 where there is no Python, or no package index, saying so.
+# Makes virtual environments for the peers: .venv with NumPy, scikit-learn and the newest pandas, and with --all also
+# .venv-pandas2 with pandas 2. Exits 1 where there is no Python, or no package index, saying so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python="${PYTHON:-python3}"
 if ! command -v "$python" >/dev/null; then
-  echo "no $python here: NumPy and pandas are left out" >&2
+  echo "no $python here: NumPy, scikit-learn and pandas are left out" >&2
   exit 1
 fi
 
@@ -17,8 +17,7 @@ install() {
   "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
-install .venv 'numpy>=2.2,<3'
+install .venv 'numpy>=2.2,<3' 'scikit-learn>=1.7,<2' 'pandas>=3'
 if [ "${1:-}" = "--all" ]; then
-  install .venv 'pandas>=3'
   install .venv-pandas2 'numpy>=2.2,<3' 'pandas>=2.3,<3'
 fi

@@ -1,6 +1,6 @@
 // How a command ends: exit codes, and errors told in one place.
 import { ValueRangeError } from "../core/core.ts";
-import { DataError } from "../data/dataset.ts";
+import { DataError } from "../data/data-error.ts";
 
 export const EXIT = {
   ok: 0,

@@ -2,10 +2,21 @@
 // The command `raisin`: flags become calls, errors become exit codes.
 import { Command, CommanderError, Option } from "commander";
 import { RAISIN_URL } from "../data/bundled.ts";
+import { MISSING_TOKENS } from "../data/column-types.ts";
+import { DIALECT_WORDS } from "../data/dialect.ts";
 import { packageVersion } from "../recording/version.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";
+import { COLUMN_FLAGS } from "./column-flags.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
-import { namesFlag, numberFlag, pathFlag, typedWords, urlFlag } from "./options.ts";
+import {
+  countFlag,
+  dialectFlag,
+  namesFlag,
+  numberFlag,
+  pathFlag,
+  typedWords,
+  urlFlag,
+} from "./options.ts";
 
 const interruption = new AbortController();
 let exitCode: number = EXIT.ok;
@@ -30,25 +41,117 @@ const modelName = () =>
 const json = () => new Option("--json", "print one JSON object, nothing else, on stdout");
 const quiet = () => new Option("--quiet", "print no progress and no summary");
 
+/** How a table is written. */
+const dialectOptions = () => [
+  new Option(
+    "--delimiter <mark>",
+    "between fields: comma, semicolon, tab or pipe; by default the one that fits the first rows",
+  ).argParser(dialectFlag("delimiter")),
+  new Option(
+    "--quote <mark>",
+    "round fields: double, single or none; by default double, or single where the header has them",
+  ).argParser(dialectFlag("quote")),
+  new Option("--decimal <mark>", "before a fraction: point or comma; point by default").argParser(
+    dialectFlag("decimal"),
+  ),
+  new Option(
+    "--thousands <mark>",
+    "between thousands: none, comma, point, space or apostrophe; none by default",
+  ).argParser(dialectFlag("thousands")),
+];
+
+const missingTokens = (fallback: string) =>
+  new Option(
+    "--missing-tokens <a,b,…>",
+    `texts that stand for a missing value, besides blank cells; by default ${fallback}`,
+  ).argParser(namesFlag);
+const unseen = (fallback: string) =>
+  new Option(
+    "--unseen <what>",
+    `what a level does that the model has not learned: error or base; by default ${fallback}`,
+  ).choices(["error", "base"]);
+
+/** What columns are and become. */
+const columnOptions = () => [
+  new Option("--drop <a,b,…>", "columns to leave out").argParser(namesFlag),
+  new Option("--numeric <a,b,…>", "columns that are numbers, whatever they look like").argParser(
+    namesFlag,
+  ),
+  new Option(
+    "--categorical <a,b,…>",
+    "columns that are categories, whatever they look like",
+  ).argParser(namesFlag),
+  new Option(
+    "--types <file>",
+    'JSON that says the same of many: {"zip": "categorical", "id": "drop"}, or what inspect --json prints',
+  ).argParser(pathFlag),
+  new Option(
+    "--missing <what>",
+    "missing cells: error, indicator (a number stands at its mean, and a feature says so) or drop (their rows); error by default",
+  ).choices(["error", "indicator", "drop"]),
+  missingTokens(MISSING_TOKENS.join(",")),
+  new Option(
+    "--max-levels <count>",
+    'levels that a category keeps, the most frequent ones; the others become "other"',
+  ).argParser(countFlag),
+  new Option(
+    "--base <level>",
+    "the level without a feature: first (by code point) or most-frequent; first by default",
+  ).choices(["first", "most-frequent"]),
+  unseen("error"),
+  ...dialectOptions(),
+];
+
+function addOptions(command: Command, options: readonly Option[]): Command {
+  for (const option of options) command.addOption(option);
+  return command;
+}
+
 function createProgram(): Command {
   const program = new Command("raisin")
-    .description("Binary classification you can prove: train, predict, evaluate, verify.")
+    .description("Binary classification you can prove: inspect, train, predict, evaluate, verify.")
     .version(packageVersion(), "--version")
     .helpCommand("help [command]", "show what a command takes")
     .exitOverride()
+    .hook("preAction", (_, command) => {
+      // Commander makes "" of the null that stands for no mark at all, as in --quote none.
+      for (const key of Object.keys(DIALECT_WORDS)) {
+        if (command.getOptionValue(key) === "") command.setOptionValueWithSource(key, null, "cli");
+      }
+    })
     .addHelpText(
       "after",
       `
 Examples:
   raisin train                                     the bundled simulated raisins
-  raisin train --data wine.csv --label quality     your own table
+  raisin inspect churn.csv                         what is in a table, and how to train on it
+  raisin train --data churn.csv --label churn      your own table
   raisin predict --data new.csv --explain          the production model's word on each row
   raisin verify 0123456789ab                       derive a run again, to the last bit
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid, 130 interrupted`,
     );
 
-  program
+  addOptions(program.command("inspect <file>"), [
+    new Option("--label <column>", "the column that holds the class; by default a likely one"),
+    ...columnOptions(),
+    json(),
+  ])
+    .description("say what each column of a table is, and which command trains on it")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin inspect churn.csv
+  raisin inspect churn.csv --json > types.json && raisin train --data churn.csv --types types.json`,
+    )
+    .action((path: string, flags) =>
+      run(async (signal) =>
+        (await import("./inspect.ts")).runInspect(pathFlag(path), flags, signal),
+      ),
+    );
+
+  const train = program
     .command("train")
     .description("train a logistic regression on a CSV, record the run, promote it if it is better")
     .option(
@@ -58,8 +161,15 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid, 130 inte
     )
     .option("--label <column>", "the column that holds the class", "Class")
     .option("--positive <label>", "which label is class 1; by default the one that sorts last")
-    .option("--features <a,b,…>", "the feature columns; by default all others", namesFlag)
-    .option("--drop <a,b,…>", "columns to leave out", namesFlag)
+    .option("--rest", "set the positive label against all others, which become one class")
+    .option("--features <a,b,…>", "the input columns; by default all others", namesFlag);
+  addOptions(train, columnOptions())
+    .option("--weight <column>", "the column of row weights, numbers from 0")
+    .addOption(
+      new Option("--class-weight <how>", "balanced: both classes count as much in all")
+        .choices(["none", "balanced"])
+        .default("none"),
+    )
     .option("--lr <number>", "step size", numberFlag("lr"), DEFAULT_PARAMS.lr)
     .option(
       "--iterations <count>",
@@ -104,22 +214,27 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid, 130 inte
       `
 Examples:
   raisin train --iterations 20000 --lr 0.5
-  raisin train --data churn.csv --label churn --drop customer_id --json`,
+  raisin train --data churn.csv --label churn --missing indicator --json
+  raisin train --data iris.csv --label species --positive setosa --rest`,
     )
     .action((flags, command: Command) =>
       run(async (signal) => {
-        const rest = typedWords(command, ["data", "label", "positive", "features", "drop"]);
+        const rest = typedWords(command, ["data", ...COLUMN_FLAGS]);
         return (await import("./train.ts")).runTrain(flags, signal, rest);
       }),
     );
 
-  program
-    .command("predict")
+  addOptions(program.command("predict"), dialectOptions())
     .description("add pred, label and p_class1 to the rows of a CSV")
     .requiredOption("--data <file>", "CSV with the model's columns; others pass through", pathFlag)
     .addOption(modelFile())
     .addOption(modelName())
-    .option("--explain", "also add contrib_<feature>: what each feature adds to the logit")
+    .option(
+      "--explain",
+      'also add contrib_<feature>, what each feature adds to the logit, and "contrib_<column> (sum)" for columns of several features',
+    )
+    .addOption(unseen("what the model says"))
+    .addOption(missingTokens("what the model says"))
     .option("--prefix <text>", "put this before the names of added columns", "")
     .addOption(store())
     .option("--out <file>", "where to write; by default stdout", pathFlag)
@@ -135,12 +250,14 @@ Examples:
       run(async (signal) => (await import("./predict.ts")).runPredict(flags, signal)),
     );
 
-  program
-    .command("evaluate")
+  addOptions(program.command("evaluate"), dialectOptions())
     .description("score a model on new labelled rows and record that as a run")
     .requiredOption("--data <file>", "CSV with the model's columns and the label", pathFlag)
     .addOption(modelFile())
     .addOption(modelName())
+    .option("--weight <column>", "the column of row weights, numbers from 0")
+    .addOption(unseen("what the model says"))
+    .addOption(missingTokens("what the model says"))
     .option("--experiment <name>", "what the run belongs to; by default the model's experiment")
     .addOption(store())
     .addOption(json())

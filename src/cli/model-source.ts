@@ -1,8 +1,11 @@
 // Which model a command uses: the one named by --model-file, else the production model of the registry.
 import { join } from "node:path";
+import type { Column } from "../core/column.ts";
 import type { CsvSelection } from "../data/csv.ts";
 import { CsvError } from "../data/csv-error.ts";
-import { type FileTable, readTable } from "../data/files.ts";
+import { encodeOrThrow, type Input, type InputColumn } from "../data/encoding.ts";
+import { type DialectOptions, type FileTable, readTable, withPath } from "../data/files.ts";
+import { inputsFor } from "../data/table-dataset.ts";
 import { readFileIfAny } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
 import {
@@ -87,22 +90,65 @@ function fromRegistry(flags: ModelFlags): ChosenModel {
   };
 }
 
+/** What is said of a table that a model is to read. */
+export interface ReadFlags extends DialectOptions {
+  readonly missingTokens?: readonly string[];
+  readonly unseen?: "error" | "base";
+}
+
+export interface ModelTable {
+  readonly table: FileTable;
+  readonly inputs: readonly Input[];
+  /** The model's features. */
+  readonly columns: readonly Column[];
+  /** Cells of levels that the model has not learned, taken as the base. */
+  readonly unseen: number;
+}
+
 /**
- * Reads what a model needs of a table; an error says what that is.
+ * Reads what a model needs of a table and encodes it as its spec says; an error says what that is.
  *
  * @throws CsvError
  */
 export async function readForModel(
   path: string,
   { model, origin }: ChosenModel,
-  selection: Omit<CsvSelection, "features">,
+  selection: Pick<CsvSelection, "label" | "classes" | "weight">,
+  flags: ReadFlags,
   signal: AbortSignal,
-): Promise<FileTable> {
+): Promise<ModelTable> {
+  const { spec } = model;
+  const names = spec.columns.map(({ name }) => name);
+  const namesWhere = (test: (column: InputColumn) => boolean) =>
+    spec.columns.filter(test).map(({ name }) => name);
+  const missingTokens = flags.missingTokens ?? spec.missing_tokens;
+  const { delimiter, quote, decimal, thousands } = flags;
   try {
-    return await readTable(path, { ...selection, features: model.featureNames }, signal);
+    const table = await readTable(
+      path,
+      {
+        ...selection,
+        ...(selection.label !== null && spec.rest && { rest: spec.classes[1] }),
+        features: names,
+        categorical: namesWhere(({ as }) => as === "category"),
+        optional: new Set(namesWhere(({ missing }) => missing !== undefined)),
+        ...(missingTokens && { missingTokens }),
+      },
+      {
+        ...(delimiter !== undefined && { delimiter }),
+        ...(quote !== undefined && { quote }),
+        ...(decimal !== undefined && { decimal }),
+        ...(thousands !== undefined && { thousands }),
+      },
+      signal,
+    );
+    const inputs = inputsFor(spec.columns, table);
+    const about = { width: table.header.length, unit: table.unit };
+    const encoded = withPath(path, () => encodeOrThrow(inputs, about, flags.unseen));
+    return { table, inputs, columns: encoded.columns, unseen: encoded.unseen };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const needs = [...model.featureNames, ...(selection.label === null ? [] : [selection.label])];
+    const needs = [...names, ...(selection.label === null ? [] : [selection.label])];
     throw new CsvError(`${error.message}\nThe model (${origin}) needs: ${needs.join(", ")}`);
   }
 }

@@ -1,12 +1,13 @@
 // Flags shared by commands, and how their texts become values.
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDecimal } from "../data/decimal.ts";
+import { DIALECT_WORDS, type DialectKey } from "../data/dialect.ts";
 import { isName } from "../miniflow/registry.ts";
-import { PARAM_RULES, type TrainingParams } from "../training/params.ts";
+import { type NumberParam, PARAM_RULES } from "../training/params.ts";
 import { UsageError } from "./exit.ts";
 
 /** A parser for a training parameter's flag: the check and the message are the parameter's own rule. */
-export function numberFlag(parameter: keyof TrainingParams): (text: string) => number {
+export function numberFlag(parameter: NumberParam): (text: string) => number {
   const { says, holds } = PARAM_RULES[parameter];
   return (text) => {
     // Blanks, which a table may hold around a number, are more likely a slip of quotes here.
@@ -57,6 +58,24 @@ export function namesText(names: readonly string[]): string {
   return names
     .map((name) => (/[",]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name))
     .join(",");
+}
+
+/** A mark of a dialect: its word, or the mark itself. */
+export function dialectFlag(key: DialectKey): (text: string) => string | null {
+  const words = DIALECT_WORDS[key] as Readonly<Record<string, string | null>>;
+  return (text) => {
+    if (Object.hasOwn(words, text)) return words[text]!;
+    if (Object.values(words).includes(text)) return text;
+    if (key === "delimiter" && text === "\\t") return "\t";
+    throw new InvalidArgumentError(`It must be ${Object.keys(words).join(", ")}.`);
+  };
+}
+
+/** A whole number from 1. */
+export function countFlag(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new InvalidArgumentError("It must be a whole number from 1.");
+  return Number(text);
 }
 
 /** The flags that were typed, as the words of a command line, but for some. */

@@ -6,12 +6,18 @@ import { formatRecord, TextReader } from "../data/csv-text.ts";
 import { forEachChunk } from "../data/files.ts";
 import { FileWriter } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
-import { inModelOrder, type Predictions, predictColumns } from "../model/predict.ts";
+import {
+  type ColumnParts,
+  type Predictions,
+  partsOf,
+  predictColumns,
+  sumParts,
+} from "../model/predict.ts";
 import { EXIT, UsageError } from "./exit.ts";
-import { chooseModel, type ModelFlags, readForModel } from "./model-source.ts";
+import { chooseModel, type ModelFlags, type ReadFlags, readForModel } from "./model-source.ts";
 import { outFile } from "./paths.ts";
 
-export interface PredictFlags extends ModelFlags {
+export interface PredictFlags extends ModelFlags, ReadFlags {
   readonly data: string;
   readonly explain?: boolean;
   readonly prefix: string;
@@ -24,8 +30,13 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
   const { model, origin } = chosen;
   const out = flags.out === undefined ? undefined : outFile(flags.out);
   // The numbers are read and checked first, all of them, so that a bad row is told before anything is written.
-  const table = await readForModel(flags.data, chosen, { label: null }, signal);
-  const columns = inModelOrder(model, table.features, table.columns);
+  const { table, columns, unseen } = await readForModel(
+    flags.data,
+    chosen,
+    { label: null },
+    flags,
+    signal,
+  );
   const added = addedColumns(model, flags);
   const header = new Set(table.header);
   const taken = added.filter((name) => header.has(name));
@@ -34,18 +45,20 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
       `The input already has a column ${taken.map((name) => `"${name}"`).join(", ")}: put something before the names that are added, with --prefix`,
     );
   }
+  const { dialect } = table;
+  const sums = flags.explain ? summedParts(model) : [];
   const said = predictColumns(new Core(loadCore()), model, columns, {
     explain: flags.explain === true,
   });
   const sink = out === undefined ? standardOutput() : new FileWriter(out);
   try {
-    await sink.write(formatRecord([...table.header, ...added]));
-    const reader = new TextReader();
+    await sink.write(formatRecord([...table.header, ...added], dialect));
+    const reader = new TextReader(dialect);
     let row = -1; // the header
     const take = async (chunk: Uint8Array, isLast: boolean) => {
       let text = "";
       for (const record of reader.push(chunk, isLast)) {
-        if (row >= 0) text += formatRecord([...record, ...cells(said, model, row)]);
+        if (row >= 0) text += formatRecord([...record, ...cells(said, model, sums, row)], dialect);
         row++;
       }
       if (row > table.rowCount) throw new CsvError(`${flags.data} has changed while it was read`);
@@ -59,20 +72,48 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
     sink.abandon();
     throw error;
   }
-  if (!flags.quiet) process.stderr.write(`${table.rowCount} rows scored by ${origin}\n`);
+  if (!flags.quiet) {
+    const guesses = table.dialectGuesses.map((guess) => `guess: ${guess}\n`).join("");
+    const base =
+      unseen === 0
+        ? ""
+        : `; ${unseen} cells of levels that it has not learned were taken as the base`;
+    process.stderr.write(`${guesses}${table.rowCount} rows scored by ${origin}${base}\n`);
+  }
   return EXIT.ok;
 }
 
 function addedColumns(model: Model, flags: PredictFlags): string[] {
-  const contributions = flags.explain ? model.featureNames.map((name) => `contrib_${name}`) : [];
+  const contributions = flags.explain
+    ? [
+        ...model.featureNames.map((name) => `contrib_${name}`),
+        ...summedParts(model).map(({ name }) => `contrib_${name} (sum)`),
+      ]
+    : [];
   return ["pred", "label", "p_class1", ...contributions].map((name) => flags.prefix + name);
 }
 
-function cells(said: Predictions, model: Model, row: number): (string | number)[] {
+/** Input columns of several features: their parts are added up, too. */
+function summedParts(model: Model): ColumnParts[] {
+  return partsOf(model.spec).filter(({ from, to }) => to - from > 1);
+}
+
+function cells(
+  said: Predictions,
+  model: Model,
+  sums: readonly ColumnParts[],
+  row: number,
+): (string | number)[] {
   const pred = said.pred[row]!;
   const d = model.featureNames.length;
   const contributions = said.contributions?.subarray(row * d, (row + 1) * d) ?? [];
-  return [pred, model.spec.classes[pred]!, said.probabilities[row]!, ...contributions];
+  return [
+    pred,
+    model.spec.classes[pred]!,
+    said.probabilities[row]!,
+    ...contributions,
+    ...sums.map((parts) => sumParts(contributions, parts)),
+  ];
 }
 
 interface Sink {

@@ -1,6 +1,8 @@
 // What `raisin train` shows a reader when it is done.
 import { relative } from "node:path";
-import type { FileDataset } from "../data/files.ts";
+import { describeLevels } from "../data/column-types.ts";
+import { describeDialect } from "../data/dialect.ts";
+import type { TrainingFile } from "../data/files.ts";
 import { convergenceNote } from "../model/card.ts";
 import type { RecordedTraining } from "../recording/record.ts";
 import { CONVERGED_AT, type TrainingResult } from "../training/train.ts";
@@ -10,10 +12,11 @@ const CHART_WIDTH = 60;
 const CHART_HEIGHT = 8;
 const BAR_WIDTH = 24;
 const COEFFICIENTS_MAX = 40;
+const COLUMNS_MAX = 40;
 
 export function summaryLines(
   recorded: RecordedTraining,
-  dataset: FileDataset,
+  dataset: TrainingFile,
   about: { coreDigest: string; out: string; isSimulated: boolean },
 ): string[] {
   const { result, decision } = recorded;
@@ -37,19 +40,62 @@ export function summaryLines(
 }
 
 function datasetLines(
-  dataset: FileDataset,
+  dataset: TrainingFile,
   result: TrainingResult,
   isSimulated: boolean,
 ): string[] {
   const [negative, positive] = dataset.classes.map(plain);
   const { train, validation } = result.split;
+  const { inputs, features, weights } = dataset;
+  const isPlain = inputs.length === features.length;
+  const columns = isPlain
+    ? `${features.length} features`
+    : `${inputs.length} columns in ${features.length} features`;
+  const { classWeight, seed } = result.params;
   return [
-    `dataset   ${plain(dataset.name)}: ${dataset.rowCount} rows, ${dataset.features.length} features, ${plain(dataset.label)} = ${positive} (1) or ${negative} (0)`,
+    `dataset   ${plain(dataset.name)}: ${dataset.rowCount} rows, ${columns}, ${plain(dataset.label)} = ${positive} (1) or ${negative} (0)`,
     ...(isSimulated ? ["          simulated data, see data/README.md"] : []),
     `          file    ${dataset.fileSha256}`,
     `          content ${dataset.contentDigest}`,
-    `split     ${train.length} rows train, ${validation.length} validate (by content, seed ${result.params.seed})`,
-    ...dataset.warnings.map((warning) => `warning   ${plain(warning)}`),
+    ...columnLines(dataset),
+    `split     ${train.length} rows train, ${validation.length} validate (by content, seed ${seed})`,
+    ...(weights ? [`weight    rows count by column ${plain(weights.name)}`] : []),
+    ...(classWeight === "balanced" ? ["weight    both classes count as much in all"] : []),
+    ...[...dataset.warnings, ...result.warnings].map((warning) => `warning   ${plain(warning)}`),
+  ];
+}
+
+/** How the table was read: a line for numbers only, else one for each column and its type. */
+function columnLines({ columnReports, inputs, reading, rest }: TrainingFile): string[] {
+  const { delimiter, quote, decimal, thousands } = describeDialect(reading.dialect);
+  const grouping = thousands === "none" ? "" : `, ${thousands} between thousands`;
+  const way = `reading   ${delimiter} between fields, ${quote} quotes, decimal ${decimal}${grouping}`;
+  const against = rest ? ["          one class against the rest"] : [];
+  if (columnReports.every(({ type, use }) => type === "numeric" && use === "number")) {
+    return [...against, `${way}; all columns numeric`];
+  }
+  const byName = new Map(inputs.map(({ column }) => [column.name, column]));
+  const rows = columnReports
+    .slice(0, COLUMNS_MAX)
+    .map(({ name, type, use, missing, reason }) => [
+      plain(name),
+      type,
+      missing === 0 ? "" : `${missing} missing`,
+      use === "left out" ? `left out: ${reason}` : plain(describeLevels(byName.get(name)!)),
+    ]);
+  const widths = [0, 1, 2].map((k) => Math.max(...rows.map((row) => [...row[k]!].length)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, k) => cell.padEnd(widths[k] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  const more = columnReports.length - rows.length;
+  return [
+    ...against,
+    way,
+    ...lines.map((line, k) => `${k === 0 ? "columns" : ""}`.padEnd(10) + line),
+    ...(more > 0 ? [`          and ${more} more`] : []),
   ];
 }
 
@@ -90,17 +136,25 @@ function coefficientLines(result: TrainingResult): string[] {
   const heading = result.converged
     ? "coefficients of the standardised features"
     : "coefficients where the descent was stopped (not converged)";
-  const ranked = [...result.card.coefficients].sort(
-    (a, b) => Math.abs(b.weight) - Math.abs(a.weight),
-  );
-  const most = Math.abs(ranked[0]?.weight ?? 0) || 1;
-  const shown = ranked.slice(0, COEFFICIENTS_MAX);
+  const columns = rankedColumns(result.card.coefficients);
+  const most = Math.abs(columns[0]?.[0]?.weight ?? 0) || 1;
+  const items = columns.flatMap((parts) => {
+    const isPlain = parts.length === 1 && parts[0]!.feature === parts[0]!.column;
+    const named = parts.map((part) => ({
+      ...part,
+      name: isPlain ? part.feature : `  ${partName(part)}`,
+    }));
+    return isPlain
+      ? named
+      : [{ name: parts[0]!.column, weight: null, odds_ratio_per_std: null }, ...named];
+  });
+  const shown = items.slice(0, COEFFICIENTS_MAX);
   const rows = table([
     ["", "weight", "odds ratio"],
-    ...shown.map(({ feature, weight, odds_ratio_per_std: odds }) => [
-      plain(feature),
-      weight.toFixed(4),
-      figure(odds, 4),
+    ...shown.map(({ name, weight, odds_ratio_per_std: odds }) => [
+      plain(name),
+      weight === null ? "" : weight.toFixed(4),
+      odds === null ? "" : figure(odds, 4),
     ]),
     ["(bias)", result.model.b.toFixed(4), ""],
   ]);
@@ -109,12 +163,29 @@ function coefficientLines(result: TrainingResult): string[] {
     heading,
     ...rows.map((line, k) => {
       const item = shown[k - 1];
-      if (item === undefined) return line;
+      if (item === undefined || item.weight === null) return line;
       const sign = item.weight < 0 ? "-" : "+";
       return `${line.padEnd(widest)}  ${sign}${bar(Math.abs(item.weight) / most, BAR_WIDTH)}`;
     }),
-    ...(ranked.length > shown.length ? [`… and ${ranked.length - shown.length} smaller ones`] : []),
+    ...(items.length > shown.length ? [`… and ${items.length - shown.length} more lines`] : []),
   ];
+}
+
+type Coefficient = TrainingResult["card"]["coefficients"][number];
+
+/** Coefficients by input column, those of the largest weight first, within a column as well. */
+function rankedColumns(coefficients: readonly Coefficient[]): Coefficient[][] {
+  const bySize = (a: Coefficient, b: Coefficient) => Math.abs(b.weight) - Math.abs(a.weight);
+  const columns = new Map<string, Coefficient[]>();
+  for (const one of [...coefficients].sort(bySize)) {
+    columns.set(one.column, [...(columns.get(one.column) ?? []), one]);
+  }
+  return [...columns.values()];
+}
+
+/** What of an input column a feature is: a level, "is missing", or the number itself. */
+function partName({ feature, column }: Coefficient): string {
+  return feature === column ? "value" : feature.slice(column.length + 1);
 }
 
 function convergenceLines(result: TrainingResult): string[] {

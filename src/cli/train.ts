@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/bundled.ts";
-import { type FileDataset, readCsv } from "../data/files.ts";
+import { readCsv, type TrainingFile } from "../data/files.ts";
 import { writeTarget } from "../miniflow/store.ts";
 import { readEnvironment } from "../recording/environment.ts";
 import type { PromotionMetric } from "../recording/promote.ts";
@@ -13,19 +13,23 @@ import {
   summaryOf,
 } from "../recording/record.ts";
 import type { TrainingParams } from "../training/params.ts";
-import { type ColumnFlags, columnsThatWork } from "./column-flags.ts";
-import { DataCommandError, EXIT, shellWord } from "./exit.ts";
-import { checkNames, namesText, type OutputFlags } from "./options.ts";
+import { plain } from "./charts.ts";
+import {
+  type ColumnFlags,
+  columnFlagsOf,
+  columnWords,
+  flagsThatWork,
+  readOptionsOf,
+} from "./column-flags.ts";
+import { DataCommandError, EXIT, shellWord, UsageError } from "./exit.ts";
+import { checkNames, type OutputFlags } from "./options.ts";
 import { outFile } from "./paths.ts";
 import { createMeter } from "./progress.ts";
 import { summaryLines } from "./summary.ts";
 
-export interface TrainFlags extends TrainingParams, OutputFlags {
+export interface TrainFlags extends TrainingParams, OutputFlags, ColumnFlags {
   readonly data?: string;
   readonly label: string;
-  readonly positive?: string;
-  readonly features?: string[];
-  readonly drop?: string[];
   readonly experiment?: string;
   readonly model?: string;
   readonly store: string;
@@ -41,9 +45,14 @@ export async function runTrain(
   rest: readonly string[],
 ): Promise<number> {
   checkNames(flags);
+  if (flags.rest && flags.positive === undefined) {
+    throw new UsageError("--rest sets one class against all others: name it with --positive");
+  }
   const out = outFile(flags.out);
   const environment = readEnvironment();
   const dataset = await readDataset(flags, signal, rest);
+  // A guess that changes the model is always shown.
+  for (const guess of dataset.guesses) process.stderr.write(`guess: ${plain(guess)}\n`);
   for (const warning of flags.quiet ? [] : dataset.warnings)
     process.stderr.write(`warning: ${warning}\n`);
   const isBundled = dataset.path === resolve(bundledRaisins());
@@ -72,6 +81,7 @@ export async function runTrain(
       seed: flags.seed,
       logEvery: flags.logEvery,
       threshold: flags.threshold,
+      classWeight: flags.classWeight,
     },
     environment,
     signal,
@@ -113,42 +123,34 @@ async function readDataset(
   flags: TrainFlags,
   signal: AbortSignal,
   rest: readonly string[],
-): Promise<FileDataset> {
+): Promise<TrainingFile> {
   const path = flags.data ?? bundledRaisins();
-  const read = ({ label, positive, features, drop }: ColumnFlags) =>
-    readCsv(path, {
-      label,
-      signal,
-      ...(positive !== undefined && { positive }),
-      ...(features && { features }),
-      ...(drop && { drop }),
-    });
+  const read = (columns: ColumnFlags) => readCsv(path, { ...readOptionsOf(columns), signal });
+  const typed = columnFlagsOf(flags);
   try {
-    return await read(flags);
+    return await read(typed);
   } catch (error) {
-    const { label, positive, features, drop } = flags;
-    const columns = await columnsThatWork({ label, positive, features, drop }, error, read);
+    const columns = await flagsThatWork(typed, error, read);
     if (columns === undefined) throw error;
-    const command = commandLine(flags.data, columns, rest);
+    const command = trainCommand(flags.data, columns, rest);
     throw new DataCommandError(`${(error as Error).message}\nThis would work:\n  ${command}`, {
       cause: error,
     });
   }
 }
 
-function commandLine(
+/** The command that trains with these flags. @param rest words besides those */
+export function trainCommand(
   data: string | undefined,
   columns: ColumnFlags,
   rest: readonly string[],
 ): string {
-  const words = Object.entries({ data, ...columns }).flatMap(([flag, value]) =>
-    value === undefined ? [] : [`--${flag}`, typeof value === "string" ? value : namesText(value)],
-  );
+  const words = [...(data === undefined ? [] : ["--data", data]), ...columnWords(columns)];
   return ["raisin", "train", ...words, ...rest].map(shellWord).join(" ");
 }
 
 /** What --json prints. */
-function jsonOf(recorded: RecordedTraining, dataset: FileDataset, coreDigest: string): unknown {
+function jsonOf(recorded: RecordedTraining, dataset: TrainingFile, coreDigest: string): unknown {
   const { result, decision } = recorded;
   return {
     run_id: recorded.runId,
@@ -163,6 +165,8 @@ function jsonOf(recorded: RecordedTraining, dataset: FileDataset, coreDigest: st
     promoted: decision.promoted,
     promotion_reason: decision.reason,
     production: recorded.production,
-    warnings: dataset.warnings,
+    columns: dataset.columnReports,
+    guesses: dataset.guesses,
+    warnings: [...dataset.warnings, ...result.warnings],
   };
 }

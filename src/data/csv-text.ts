@@ -1,7 +1,8 @@
 // CSV records as text, by Papa Parse: the general reading of quotes, for both the numbers and the echo of rows.
 import Papa from "papaparse";
 import { CsvError } from "./csv-error.ts";
-import { LF, RecordCutter } from "./csv-records.ts";
+import { LF, marksOf, RecordCutter } from "./csv-records.ts";
+import type { Dialect } from "./dialect.ts";
 import { shown } from "./shown.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -19,12 +20,16 @@ export interface TextRecord {
 export function parseRecords(
   text: string,
   line: number,
+  { delimiter, quote }: Dialect,
 ): { readonly records: TextRecord[]; readonly nextLine: number } {
   const records: TextRecord[] = [];
   let begin = 0;
   let next = line;
   const config = {
-    delimiter: ",",
+    delimiter,
+    // NUL, which no field may hold, where nothing is a quote.
+    quoteChar: quote ?? "\0",
+    escapeChar: quote ?? "\0",
     newline: "\n",
     // Row by row, as only then Papa Parse says where each ends.
     step: ({ data, meta }: Papa.ParseStepResult<string[][]>) => {
@@ -32,7 +37,7 @@ export function parseRecords(
       if (end === begin) return; // behind the last line end
       const fields = data[0]!;
       if (!isBlank(text, begin, end)) {
-        dropLineEndCr(fields, text, begin, end);
+        dropLineEndCr(fields, text, begin, end, delimiter);
         records.push({ fields, line: next });
       }
       for (let at = begin; at < end; at++) {
@@ -51,13 +56,19 @@ function isBlank(text: string, begin: number, end: number): boolean {
 }
 
 /** Takes the CR of CRLF off an unquoted last field; within quotes a CR is text. */
-function dropLineEndCr(fields: string[], text: string, begin: number, end: number): void {
+function dropLineEndCr(
+  fields: string[],
+  text: string,
+  begin: number,
+  end: number,
+  delimiter: string,
+): void {
   const last = fields.length - 1;
   const field = fields[last]!;
   if (!field.endsWith("\r")) return;
   const from = end - 1 - field.length;
   const isUnquoted =
-    (from === begin || text[from - 1] === ",") && text.startsWith(`${field}\n`, from);
+    (from === begin || text[from - 1] === delimiter) && text.startsWith(`${field}\n`, from);
   if (isUnquoted) fields[last] = field.slice(0, -1);
 }
 
@@ -85,11 +96,16 @@ export function encodingError(offset: number, line: number, column?: string): Cs
 /** Reads a whole file's records as text. Push its bytes in order; blank lines are left out. */
 export class TextReader {
   #rows: string[][] = [];
-  readonly #cutter = new RecordCutter((bytes, offset, line) => {
-    const { records, nextLine } = parseRecords(decodeRecords(bytes, offset, line), line);
-    for (const { fields } of records) this.#rows.push(fields);
-    return nextLine;
-  });
+  readonly #cutter: RecordCutter;
+
+  constructor(dialect: Dialect) {
+    this.#cutter = new RecordCutter((bytes, offset, line) => {
+      const text = decodeRecords(bytes, offset, line);
+      const { records, nextLine } = parseRecords(text, line, dialect);
+      for (const { fields } of records) this.#rows.push(fields);
+      return nextLine;
+    }, marksOf(dialect));
+  }
 
   /** @throws CsvError for bytes that are no UTF-8, bad quotes, a row beyond 1 MiB */
   push(chunk: Uint8Array, isLast = false): string[][] {
@@ -101,9 +117,17 @@ export class TextReader {
   }
 }
 
-/** One CSV line, quoted where needed, with its line end. */
-export function formatRecord(fields: readonly (string | number)[]): string {
+/** One line of a table, quoted where needed, with its line end. Numbers are written as the dialect reads them. */
+export function formatRecord(
+  fields: readonly (string | number)[],
+  { delimiter, quote, decimal }: Dialect,
+): string {
+  const cells = fields.map((field) =>
+    typeof field === "number" && decimal !== "." ? String(field).replace(".", decimal) : field,
+  );
+  if (quote === null) return `${cells.join(delimiter)}\n`;
   // A single empty field needs quotes, or its line would be blank and so no record.
-  if (fields.length === 1 && fields[0] === "") return '""\n';
-  return `${Papa.unparse([[...fields]], { newline: "\n" })}\n`;
+  if (cells.length === 1 && cells[0] === "") return `${quote}${quote}\n`;
+  const config = { newline: "\n", delimiter, quoteChar: quote, escapeChar: quote };
+  return `${Papa.unparse([cells], config)}\n`;
 }

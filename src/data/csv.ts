@@ -1,26 +1,35 @@
-// CSV bytes become numeric columns and labels, chunk by chunk, in any runtime.
+// CSV bytes become columns of cells and labels, chunk by chunk, in any runtime.
 //
 // Design:
 // - Papa Parse reads whatever holds a quote (RFC 4180). Without a quote a record is a line and a field is what stands
-//   between commas; such stretches, nearly all of a numeric file, are read straight from bytes, and a test holds both
+//   between delimiters; such stretches, nearly all of most files, are read straight from bytes, and a test holds both
 //   readings against each other.
 // - Cell problems are collected, per column and kind; what makes reading on pointless throws at once.
 // - A row of the wrong length is one problem, and its cells are none: they may stand in wrong columns.
-// - Columns grow in blocks, the first ones small (a header may name 16,384 columns and have two rows), so that the peak
-//   is the numbers and one column more.
+// - Columns grow in blocks, the first ones small, so that the peak is the cells and one column more.
+import { checkRoles, classError, LabelSurvey, otherDelimiter, unknownError } from "./csv-advice.ts";
+import {
+  type CellKind,
+  type Cells,
+  ColumnReader,
+  MissingTokens,
+  Took,
+  withoutBlanks,
+} from "./csv-column.ts";
 import {
   CsvError,
   type CsvFix,
   type CsvProblem,
   type CsvProblemKind,
+  CURED_BY_DROP,
+  columnList,
   FIELD_MAX,
-  problemLines,
+  problemError,
 } from "./csv-error.ts";
-import { COMMA, CR, LF, QUOTE, RecordCutter } from "./csv-records.ts";
+import { CR, LF, marksOf, RecordCutter } from "./csv-records.ts";
 import { countLines, decodeRecords, encodingError, parseRecords } from "./csv-text.ts";
-import { isNameTooLong, NAME_MAX } from "./dataset.ts";
-import { parseDecimal, parseDecimalBytes } from "./decimal.ts";
-import { nearest } from "./nearest.ts";
+import { type Dialect, type NumberReader, numberReader, PLAIN_DIALECT } from "./dialect.ts";
+import { CONTROL, isNameTooLong, NAME_MAX } from "./names.ts";
 import { cut, shown } from "./shown.ts";
 import { decodeUtf8 } from "./utf8.ts";
 
@@ -28,25 +37,59 @@ import { decodeUtf8 } from "./utf8.ts";
 export interface CsvSelection {
   /** Name of the label column; null when no labels are wanted. */
   readonly label: string | null;
-  /** Feature columns; all but the label and `drop` when absent. Their order does not matter. */
+  /** Input columns; all but the label, the weight and `drop` when absent. Their order does not matter. */
   readonly features?: readonly string[];
   /** Columns to leave out. */
   readonly drop?: readonly string[];
   /** The only labels allowed; any two when absent. */
   readonly classes?: readonly [string, string];
+  /** One label against all others, which become one class (`restClass`). */
+  readonly rest?: string;
+  /** Column of row weights, numbers from 0. */
+  readonly weight?: string;
+  /** Columns to read as text. */
+  readonly categorical?: readonly string[];
+  /** Columns to read as numbers; with `infer`, the others may be either. */
+  readonly numeric?: readonly string[];
+  /** Whether columns that neither list names may hold numbers or text; else they hold numbers. */
+  readonly infer?: boolean;
+  /** Texts that stand for a missing value, besides blank cells; when absent no cell may be missing. */
+  readonly missingTokens?: readonly string[];
+  /** Columns whose cells may be missing; all when absent. */
+  readonly optional?: ReadonlySet<string>;
+  /** Whether rows with a missing label may stay, with code NO_LABEL, for the caller to leave out. */
+  readonly allowsMissingLabels?: boolean;
+  /** How the table is written; commas, double quotes and a decimal point when absent. */
+  readonly dialect?: Dialect;
 }
 
-/** Numeric columns and labels of a table, in file order. */
+/** What was met in a column. */
+export interface ColumnFacts {
+  readonly numberCount: number;
+  readonly textCount: number;
+  readonly missingCount: number;
+  readonly firstMissing: { readonly place: number; readonly text: string } | null;
+  /** The first number that came after a text. */
+  readonly firstNumber: { readonly place: number; readonly text: string } | null;
+}
+
+/** Cells and labels of a table, in file order. */
 export interface Table {
   readonly header: readonly string[];
+  /** Names of the input columns. */
   readonly features: readonly string[];
-  /** [d] columns of n finite numbers. */
-  readonly columns: readonly Float64Array[];
-  /** [n] places in `labels`; empty when no labels were wanted. */
+  /** [d] columns of n cells. One that holds both numbers and texts has the texts only; its facts tell. */
+  readonly columns: readonly Cells[];
+  readonly facts: readonly ColumnFacts[];
+  /** [n] places in `labels`, or NO_LABEL; empty when no labels were wanted. */
   readonly labelCodes: Uint8Array;
-  /** Distinct labels, in order of first appearance. */
+  /** Distinct labels, in order of first appearance; with `rest`, the rest and the one. */
   readonly labels: readonly string[];
+  /** [n] row weights, where they were wanted. */
+  readonly weights: Float64Array | null;
   readonly rowCount: number;
+  /** What places in the table are. */
+  readonly unit: "line" | "row";
 }
 
 const BLOCK_ROWS_MIN = 1 << 8;
@@ -54,8 +97,13 @@ const BLOCK_ROWS_MAX = 1 << 16;
 const COLUMNS_MAX = 16384;
 const LABELS_MAX = 255;
 
-/** Control characters but tab and line feed, which a quoted name may hold. */
-const CONTROL = /(?![\t\n])\p{Cc}/u;
+/** Label code of a row whose label is missing. */
+export const NO_LABEL = 255;
+
+/** The class of all labels but one. */
+export function restClass(positive: string): string {
+  return `not ${positive}`;
+}
 
 const NON_FINITE = /^[ \t]*[+-]?(nan|inf|infinity)[ \t]*$/i;
 
@@ -63,12 +111,18 @@ const Role = {
   Skip: 0,
   Feature: 1,
   Label: 2,
+  Weight: 3,
 } as const;
 
 /** Reads one file. Push its bytes in order, in chunks of any size, then call `end`. */
 export class CsvReader {
   readonly #selection: CsvSelection;
-  readonly #cutter = new RecordCutter((records, offset, line) => this.#read(records, offset, line));
+  readonly #dialect: Dialect;
+  readonly #delimiter: number;
+  readonly #quote: number;
+  readonly #numbers: NumberReader;
+  readonly #missing: MissingTokens | undefined;
+  readonly #cutter: RecordCutter;
   #batch: Uint8Array = new Uint8Array(0); // the records at hand
   #offset = 0; // of their first byte in the file
   #rowAt = 0; // of the row at hand among them
@@ -77,11 +131,10 @@ export class CsvReader {
   #line = 1; // of the row at hand
   #header: string[] | undefined;
   #roles: Uint8Array = new Uint8Array(0);
-  #places: Int32Array = new Int32Array(0); // of each column among the features
-  #blocks: Float64Array[][] = [];
-  #current: Float64Array[] = [];
+  #readers: (ColumnReader | undefined)[] = []; // by place in the header
   #labelBlocks: Uint8Array[] = [];
   #blockRows = BLOCK_ROWS_MIN; // of the current block
+  readonly #starts: number[] = [0]; // first row of each block
   #currentLabels: Uint8Array = new Uint8Array(BLOCK_ROWS_MIN);
   #used = 0; // rows in the current block
   #rowCount = 0;
@@ -91,11 +144,22 @@ export class CsvReader {
   #lastLabel = 0;
   readonly #problems = new Map<string, CsvProblem>();
   /** Set when the label column is missing: what the columns hold, to guess which was meant. */
-  #survey: ColumnSurvey[] | undefined;
-  #isSurveySound = true; // no rows of wrong length, no cells that no choice of columns would cure
+  #survey: LabelSurvey | undefined;
 
   constructor(selection: CsvSelection) {
     this.#selection = selection;
+    this.#dialect = selection.dialect ?? PLAIN_DIALECT;
+    const marks = marksOf(this.#dialect);
+    this.#delimiter = marks.delimiter;
+    this.#quote = marks.quote;
+    this.#numbers = numberReader(this.#dialect);
+    const { missingTokens, rest } = selection;
+    this.#missing = missingTokens && new MissingTokens(missingTokens, this.#numbers);
+    this.#cutter = new RecordCutter(
+      (records, offset, line) => this.#read(records, offset, line),
+      marks,
+    );
+    if (rest !== undefined) this.#addLabel(rest);
   }
 
   /** @throws CsvError when reading on makes no sense: not text, a bad header, text behind a closing quote */
@@ -109,31 +173,69 @@ export class CsvReader {
    */
   end(): Table {
     this.#cutter.end();
-    if (this.#header === undefined) {
+    const header = this.#header;
+    if (header === undefined) {
       throw new CsvError("Cannot read the table as the file is empty");
     }
-    if (this.#survey) throw this.#labelError(this.#header, this.#survey);
-    if (this.#problems.size > 0) throw this.#problemError(this.#header);
+    if (this.#survey) throw this.#survey.error();
+    if (this.#problems.size > 0) {
+      const problems = [...this.#problems.values()];
+      throw problemError(problems, { width: header.length }, this.#fixOf(problems, header));
+    }
     if (this.#rowCount === 0) {
       throw new CsvError("Cannot read the table as there is a header and no row under it");
     }
-    const wanted = this.#selection;
-    if (wanted.label !== null && !wanted.classes && this.#labels.length !== 2) {
-      throw this.#classError(wanted.label);
-    }
+    this.#checkClasses();
+    const starts = [...this.#starts, this.#rowCount];
+    const inputs = this.#readers.flatMap((reader, j) =>
+      reader && this.#roles[j] === Role.Feature ? [{ name: header[j]!, reader }] : [],
+    );
+    const weight = this.#readers.find((_, j) => this.#roles[j] === Role.Weight);
     return {
-      header: this.#header,
-      features: this.#header.filter((_, j) => this.#roles[j] === Role.Feature),
-      columns: this.#blocks.map((blocks, place) =>
-        join(new Float64Array(this.#rowCount), blocks, this.#current[place]!),
-      ),
-      labelCodes:
-        wanted.label === null
-          ? new Uint8Array(0)
-          : join(new Uint8Array(this.#rowCount), this.#labelBlocks, this.#currentLabels),
-      labels: this.#labels,
+      header,
+      features: inputs.map(({ name }) => name),
+      columns: inputs.map(({ reader }) => cellsOf(reader, starts)),
+      facts: inputs.map(({ reader }) => factsOf(reader)),
+      ...this.#labelsOf(),
+      weights: weight ? weight.takeNumbers(starts) : null,
       rowCount: this.#rowCount,
+      unit: "line",
     };
+  }
+
+  #labelsOf(): { labelCodes: Uint8Array; labels: string[] } {
+    const { label, rest } = this.#selection;
+    if (label === null) return { labelCodes: new Uint8Array(0), labels: [] };
+    const labelCodes = new Uint8Array(this.#rowCount);
+    let at = 0;
+    for (const block of [...this.#labelBlocks, this.#currentLabels]) {
+      labelCodes.set(block.subarray(0, this.#rowCount - at), at);
+      at += block.length;
+    }
+    if (rest === undefined) return { labelCodes, labels: this.#labels };
+    for (let i = 0; i < labelCodes.length; i++) {
+      if (labelCodes[i] !== NO_LABEL) labelCodes[i] = Number(labelCodes[i] === 0);
+    }
+    return { labelCodes, labels: [restClass(rest), rest] };
+  }
+
+  #checkClasses(): void {
+    const { label, classes, rest } = this.#selection;
+    if (label === null || classes) return;
+    if (rest !== undefined) {
+      const found = this.#labels.slice(1);
+      if (this.#labelCounts[0]! === 0 || found.length === 0) {
+        const problem =
+          found.length === 0
+            ? "every row has it"
+            : `no row has it; the labels are ${found.slice(0, 8).map(shown).join(", ")}${found.length > 8 ? ", …" : ""}`;
+        throw new CsvError(
+          `Cannot train ${shown(rest)} against the rest in label column ${shown(label)} as ${problem}`,
+        );
+      }
+    } else if (this.#labels.length !== 2) {
+      throw classError(label, this.#labels, this.#labelCounts, LABELS_MAX);
+    }
   }
 
   /** Reads whole records; returns the line after them. */
@@ -142,12 +244,12 @@ export class CsvReader {
     this.#checkedAt = -1;
     this.#offset = offset;
     this.#line = line;
-    if (records.indexOf(QUOTE) < 0 && !this.#survey) this.#readPlain(records);
+    if (records.indexOf(this.#quote) < 0 && !this.#survey) this.#readPlain(records);
     else this.#readQuoted(records);
     return this.#line;
   }
 
-  /** Records without a quote: lines of fields between commas. */
+  /** Records without a quote: lines of fields between delimiters. */
   #readPlain(bytes: Uint8Array): void {
     let at = 0;
     if (this.#header === undefined) {
@@ -158,7 +260,8 @@ export class CsvReader {
       if (at === bytes.length) return;
       const end = bytes.indexOf(LF, at);
       const line = bytes.subarray(at, bytes[end - 1] === CR ? end - 1 : end);
-      this.#setHeader(decodeRecords(line, this.#offset + at, this.#line).split(","));
+      const text = decodeRecords(line, this.#offset + at, this.#line);
+      this.#setHeader(text.split(this.#dialect.delimiter));
       this.#line++;
       at = end + 1;
       if (this.#survey) {
@@ -167,8 +270,9 @@ export class CsvReader {
         return;
       }
     }
+    const delimiter = this.#delimiter;
     const roles = this.#roles;
-    const places = this.#places;
+    const readers = this.#readers;
     const width = roles.length;
     const length = bytes.length;
     while (at < length) {
@@ -182,10 +286,18 @@ export class CsvReader {
       let isGood = true;
       this.#rowAt = at;
       for (;;) {
-        let end = at;
+        const reader = readers[j];
+        let end = reader === undefined ? -1 : reader.scan(bytes, at, delimiter, this.#used);
+        if (end >= 0) {
+          j++;
+          at = end + 1;
+          if (bytes[end] === LF) break;
+          continue;
+        }
+        end = at;
         let byte = bytes[end]!;
         let seen = 0;
-        while (byte !== COMMA && byte !== LF) {
+        while (byte !== delimiter && byte !== LF) {
           seen |= byte;
           byte = bytes[++end]!;
         }
@@ -193,15 +305,12 @@ export class CsvReader {
         if (byte === LF && end > at && bytes[end - 1] === CR) end--;
         if (j < width) {
           const role = roles[j]!;
-          if (role === Role.Feature) {
-            const value = end - at > FIELD_MAX ? Number.NaN : parseDecimalBytes(bytes, at, end);
-            // Infinity - Infinity and NaN - NaN are NaN: one test for both.
-            if (value - value === 0) this.#current[places[j]!]![this.#used] = value;
-            else {
-              isGood = false;
-              const text = this.#decode(bytes, at, end, j);
-              if (this.#isWhole()) this.#noteCell(j, text);
-            }
+          if (role === Role.Feature || role === Role.Weight) {
+            const took =
+              end - at > FIELD_MAX
+                ? Took.Unknown
+                : reader!.takeBytes(bytes, at, end, this.#used, this.#line);
+            if (took !== Took.Yes) isGood = this.#takeNew(bytes, at, end, j) && isGood;
           } else if (role === Role.Label) {
             isGood = this.#takeLabel(bytes, at, end, j) && isGood;
           } else if (seen >= 0x80 || end - at > FIELD_MAX || hasNul(bytes, at, end)) {
@@ -220,15 +329,35 @@ export class CsvReader {
     }
   }
 
+  /** A cell whose bytes have not come before. */
+  #takeNew(bytes: Uint8Array, start: number, end: number, j: number): boolean {
+    const text = this.#decode(bytes, start, end, j);
+    if (!this.#isWhole() || !this.#takeCell(text, j)) return false;
+    this.#readers[j]!.rememberBytes(bytes, start, end, text);
+    return true;
+  }
+
+  #takeCell(text: string, j: number): boolean {
+    const reader = this.#readers[j]!;
+    const took =
+      text.length > FIELD_MAX ? Took.Refused : reader.takeText(text, this.#used, this.#line);
+    if (took === Took.Refused) this.#noteCell(j, text);
+    if (took === Took.NewText && this.#checkText(text, j)) {
+      reader.addText(text, this.#used, this.#line);
+      return true;
+    }
+    return took === Took.Yes;
+  }
+
   /** Records in which quotes occur, through Papa Parse. */
   #readQuoted(bytes: Uint8Array): void {
     const text = decodeUtf8(bytes);
     if (typeof text === "number") throw this.#encodingErrorAt(bytes, text);
-    const { records, nextLine } = parseRecords(text, this.#line);
+    const { records, nextLine } = parseRecords(text, this.#line, this.#dialect);
     for (const { fields, line } of records) {
       this.#line = line;
       if (this.#header === undefined) this.#setHeader(fields);
-      else if (this.#survey) this.#lookAt(fields, this.#survey);
+      else if (this.#survey) this.#survey.lookAt(fields);
       else this.#takeFields(fields);
     }
     this.#line = nextLine;
@@ -239,13 +368,8 @@ export class CsvReader {
     let isGood = fields.length === width;
     (isGood ? fields : []).forEach((text, j) => {
       const role = this.#roles[j];
-      if (role === Role.Feature) {
-        const value = text.length > FIELD_MAX ? Number.NaN : parseDecimal(text);
-        if (Number.isFinite(value)) this.#current[this.#places[j]!]![this.#used] = value;
-        else {
-          isGood = false;
-          this.#noteCell(j, text);
-        }
+      if (role === Role.Feature || role === Role.Weight) {
+        isGood = this.#takeCell(text, j) && isGood;
       } else if (role === Role.Label) {
         isGood = this.#countLabel(text, j) && isGood;
       } else if (role === Role.Skip) {
@@ -259,17 +383,15 @@ export class CsvReader {
     if (found !== width) this.#note("ragged", null, String(found));
     if (found !== width || !isGood) return;
     if (this.#selection.label !== null) {
-      this.#labelCounts[this.#lastLabel]!++;
+      if (this.#lastLabel !== NO_LABEL) this.#labelCounts[this.#lastLabel]!++;
       this.#currentLabels[this.#used] = this.#lastLabel;
     }
     this.#rowCount++;
     if (++this.#used < this.#blockRows) return;
     this.#used = 0;
     this.#blockRows = Math.min(2 * this.#blockRows, BLOCK_ROWS_MAX);
-    this.#blocks.forEach((blocks, place) => {
-      blocks.push(this.#current[place]!);
-      this.#current[place] = new Float64Array(this.#blockRows);
-    });
+    this.#starts.push(this.#rowCount);
+    for (const reader of this.#readers) reader?.nextBlock(this.#blockRows);
     this.#labelBlocks.push(this.#currentLabels);
     this.#currentLabels = new Uint8Array(this.#blockRows);
   }
@@ -290,7 +412,9 @@ export class CsvReader {
   #isWhole(): boolean {
     if (this.#checkedAt === this.#rowAt) return this.#checkedWhole;
     let fields = 1;
-    for (let i = this.#rowAt; this.#batch[i] !== LF; i++) if (this.#batch[i] === COMMA) fields++;
+    for (let i = this.#rowAt; this.#batch[i] !== LF; i++) {
+      if (this.#batch[i] === this.#delimiter) fields++;
+    }
     this.#checkedAt = this.#rowAt;
     this.#checkedWhole = fields === this.#roles.length;
     return this.#checkedWhole;
@@ -304,8 +428,13 @@ export class CsvReader {
       return true;
     }
     if (!this.#checkText(text, j)) return false;
-    if (text.trim() === "") {
-      this.#note("label_empty", j, text);
+    const { classes, rest, allowsMissingLabels } = this.#selection;
+    const trimmed = withoutBlanks(text);
+    const isToken = !classes?.includes(text) && this.#missing?.texts.has(trimmed) === true;
+    if (text.trim() === "" || isToken) {
+      this.#lastLabel = NO_LABEL;
+      if (allowsMissingLabels === true) return true;
+      this.#note(isToken ? "label_missing" : "label_empty", j, text);
       return false;
     }
     if (isNameTooLong(text)) {
@@ -316,18 +445,19 @@ export class CsvReader {
       this.#note(text.includes("\r") ? "carriage_return" : "control", j, text);
       return false;
     }
-    const classes = this.#selection.classes;
-    if (classes && !classes.includes(text)) {
+    if (classes && rest === undefined && !classes.includes(text)) {
       this.#note("label_unknown", j, text);
       return false;
     }
-    if (this.#labels.length < LABELS_MAX) {
-      this.#labels.push(text);
-      this.#labelBytes.push(new TextEncoder().encode(text));
-      this.#labelCounts.push(0);
-    }
+    if (this.#labels.length < LABELS_MAX) this.#addLabel(text);
     this.#lastLabel = this.#labels.length - 1;
     return true;
+  }
+
+  #addLabel(text: string): void {
+    this.#labels.push(text);
+    this.#labelBytes.push(new TextEncoder().encode(text));
+    this.#labelCounts.push(0);
   }
 
   #checkText(text: string, j: number): boolean {
@@ -338,11 +468,13 @@ export class CsvReader {
   }
 
   #noteCell(j: number, text: string): void {
+    const value = this.#numbers.ofText(text);
     if (text.length > FIELD_MAX) this.#note("field_too_long", j, text);
     else if (text.trim() === "") this.#note("empty", j, text);
     else if (text.includes("\0")) this.#note("nul", j, text);
     else if (NON_FINITE.test(text)) this.#note("non_finite", j, text);
-    else if (!Number.isNaN(parseDecimal(text))) this.#note("too_large", j, text);
+    else if (this.#roles[j] === Role.Weight && value < 0) this.#note("negative", j, text);
+    else if (!Number.isNaN(value)) this.#note("too_large", j, text);
     else this.#note("text", j, text);
   }
 
@@ -358,11 +490,34 @@ export class CsvReader {
 
   /** The records before the bad byte are read first: the header may be one of them. */
   #encodingErrorAt(bytes: Uint8Array, at: number): CsvError {
-    const { begin, column } = placeOf(bytes, at);
+    const { begin, column } = this.#placeOf(bytes, at);
     const offset = this.#offset + at;
     if (begin > 0) this.#readQuoted(bytes.subarray(0, begin));
     const line = this.#line + countLines(bytes.subarray(begin, at));
     return encodingError(offset, line, this.#header?.[column]);
+  }
+
+  /** In which record, from its first byte, and in which column a byte stands. */
+  #placeOf(bytes: Uint8Array, at: number): { begin: number; column: number } {
+    let begin = 0;
+    let column = 0;
+    let isQuoted = false;
+    let canOpen = true; // at a field's first byte, and after a closing quote, which a second one makes part of the text
+    for (let i = 0; i < at; i++) {
+      const byte = bytes[i];
+      if (byte === this.#quote && (isQuoted || canOpen)) {
+        isQuoted = !isQuoted;
+        canOpen = true;
+      } else if (!isQuoted) {
+        canOpen = byte === this.#delimiter || byte === LF;
+        if (byte === this.#delimiter) column++;
+        if (byte === LF) {
+          column = 0;
+          begin = i + 1;
+        }
+      }
+    }
+    return { begin, column };
   }
 
   /** Text of a cell of the row at hand. */
@@ -375,167 +530,100 @@ export class CsvReader {
   #setHeader(header: string[]): void {
     checkHeader(header, this.#line);
     this.#header = header;
-    const { label, features, drop } = this.#selection;
+    const { label, features, drop, weight, numeric, categorical } = this.#selection;
     const known = new Set(header);
-    const unknown = [...(features ?? []), ...(drop ?? [])].filter((name) => !known.has(name));
-    if (unknown.length > 0) throw this.#unknownError(unknown, header);
+    const named = [features, drop, numeric, categorical, weight === undefined ? [] : [weight]];
+    const unknown = named.flatMap((names) => names ?? []).filter((name) => !known.has(name));
+    if (unknown.length > 0) throw unknownError([...new Set(unknown)], header);
     if (label !== null && !known.has(label)) {
-      this.#survey = header.map(() => ({ values: new Set(), isLabelLike: true, isNumeric: true }));
+      this.#survey = new LabelSurvey(this.#selection, header, this.#numbers);
       return;
     }
     const wanted = new Set(features ?? header);
     for (const name of drop ?? []) wanted.delete(name);
-    if (label !== null && (features?.includes(label) || drop?.includes(label))) {
-      throw new CsvError(
-        `Cannot use column ${shown(label)} as a feature or leave it out as it is the label`,
-      );
-    }
+    checkRoles(this.#selection);
+    const texts = new Set(categorical);
+    const numbers = new Set(numeric);
     this.#roles = new Uint8Array(header.length);
-    this.#places = new Int32Array(header.length).fill(-1);
-    header.forEach((name, j) => {
+    this.#readers = header.map((name, j) => {
       if (name === label) this.#roles[j] = Role.Label;
-      else if (wanted.has(name)) {
+      else if (name === weight) {
+        this.#roles[j] = Role.Weight;
+        return new ColumnReader("number", fromZero(this.#numbers), undefined, BLOCK_ROWS_MIN);
+      } else if (wanted.has(name)) {
         this.#roles[j] = Role.Feature;
-        this.#places[j] = this.#blocks.length;
-        this.#blocks.push([]);
-        this.#current.push(new Float64Array(BLOCK_ROWS_MIN));
+        return this.#readerOf(name, texts, numbers);
       }
+      return undefined;
     });
-    if (this.#blocks.length === 0) {
-      const hint = header.length === 1 ? otherDelimiter(header[0]!) : "";
+    if (!this.#roles.includes(Role.Feature)) {
+      const hint = header.length === 1 ? otherDelimiter(header[0]!, this.#dialect.delimiter) : "";
       throw new CsvError(
-        `Cannot read the table as no feature column is left: ${this.#columnList(header)}${hint}`,
+        `Cannot read the table as no feature column is left: ${columnList(header)}${hint}`,
       );
     }
   }
 
-  #lookAt(fields: string[], survey: ColumnSurvey[]): void {
-    if (fields.length !== survey.length) this.#isSurveySound = false;
-    fields.forEach((text, j) => {
-      if (text.length > FIELD_MAX || text.includes("\0")) this.#isSurveySound = false;
-      const column = survey[j];
-      if (column?.isNumeric) column.isNumeric = Number.isFinite(parseDecimal(text));
-      if (!column?.isLabelLike) return;
-      if (isNameTooLong(text) || text.trim() === "") column.isLabelLike = false;
-      else if (!column.values.has(text)) {
-        column.isLabelLike = column.values.size < 2 && !CONTROL.test(text);
-        // A copy: the text itself would keep the whole batch alive.
-        if (column.isLabelLike) column.values.add(Array.from(text).join(""));
-      }
-    });
-  }
-
-  #unknownError(unknown: readonly string[], header: readonly string[]): CsvError {
-    const guesses = unknown
-      .slice(0, 3)
-      .map((name) => nearest(name, header))
-      .filter((name) => name !== undefined);
-    const hint = guesses.length > 0 ? `; perhaps ${guesses.map(shown).join(", ")} is meant` : "";
-    return new CsvError(
-      `Cannot find column${unknown.length > 1 ? "s" : ""} ${unknown.map(shown).join(", ")}: ${this.#columnList(header)}${hint}`,
-    );
-  }
-
-  #labelError(header: readonly string[], survey: readonly ColumnSurvey[]): CsvError {
-    const { features, drop } = this.#selection;
-    const label = this.#selection.label!;
-    const taken = new Set([...(features ?? []), ...(drop ?? [])]);
-    const free = header.filter((name) => header.length > 1 && !taken.has(name));
-    const twoValued = header.filter(
-      (_, j) => header.length > 1 && survey[j]!.isLabelLike && survey[j]!.values.size === 2,
-    );
-    const usable = new Set(free);
-    const labels = twoValued.filter((name) => usable.has(name));
-    const found = nearest(label, labels) ?? labels.at(-1);
-    // Another of a like name would not do as it is, and is still worth a word.
-    const guess = nearest(label, free) ?? found;
-    const hint = header.length === 1 ? otherDelimiter(header[0]!) : "";
-    const binary =
-      twoValued.length > 0
-        ? `; with exactly two values: ${twoValued.slice(0, 10).map(shown).join(", ")}${twoValued.length > 10 ? ", …" : ""}`
-        : "";
-    return new CsvError(
-      `Cannot find the label column ${shown(label)}: ${this.#columnList(header)}${binary}${
-        guess === undefined ? "" : `; perhaps ${shown(guess)} is meant`
-      }${hint}`,
-      [],
-      guess !== undefined && guess === found ? this.#fixOfLabel(guess, header, survey) : {},
-    );
-  }
-
-  /** With another label, the columns to leave out are those that hold no numbers, if some are left. */
-  #fixOfLabel(label: string, header: readonly string[], survey: readonly ColumnSurvey[]): CsvFix {
-    const wanted = new Set(this.#selection.features ?? header);
-    for (const name of [label, ...(this.#selection.drop ?? [])]) wanted.delete(name);
-    const drop = header.filter((name, j) => wanted.has(name) && !survey[j]!.isNumeric);
-    if (!this.#isSurveySound || drop.length === wanted.size) return {};
-    return drop.length > 0 ? { label, drop } : { label };
-  }
-
-  #problemError(header: readonly string[]): CsvError {
-    const problems = [...this.#problems.values()];
-    const fix = this.#fixOf(problems, header);
-    const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-    return new CsvError(
-      [`Cannot read the table, ${count}:`, ...problemLines(problems, header)].join("\n"),
-      problems,
-      fix,
-    );
+  #readerOf(name: string, texts: Set<string>, numbers: Set<string>): ColumnReader {
+    const { infer, optional } = this.#selection;
+    let kind: CellKind = "number";
+    if (texts.has(name)) kind = "text";
+    else if (infer === true && !numbers.has(name)) kind = "any";
+    const missing = optional === undefined || optional.has(name) ? this.#missing : undefined;
+    return new ColumnReader(kind, this.#numbers, missing, BLOCK_ROWS_MIN);
   }
 
   /** Leaving columns out helps if all that is wrong are cells that are no numbers, and enough is left. */
   #fixOf(problems: readonly CsvProblem[], header: readonly string[]): CsvFix {
+    const { label, classes, rest, weight, missingTokens } = this.#selection;
     const columns = new Set<string>();
+    let dropsRows = false;
     for (const { kind, column } of problems) {
-      if (column === null || !CURED_BY_DROP.includes(kind)) return {};
+      if (kind === "label_empty" || kind === "label_missing")
+        dropsRows = missingTokens !== undefined;
+      if (dropsRows && column === label) continue;
+      if (column === null || column === weight || !CURED_BY_DROP.includes(kind)) return {};
       columns.add(column);
     }
-    const { label, classes } = this.#selection;
-    const hasClasses = label === null || classes !== undefined || this.#labels.length === 2;
+    // More than two classes are told next, and what helps against that.
+    const hasClasses =
+      label === null || classes !== undefined || rest !== undefined || this.#labels.length >= 2;
     const keepsSome = header.some(
       (name, j) => this.#roles[j] === Role.Feature && !columns.has(name),
     );
-    return hasClasses && keepsSome ? { drop: [...columns] } : {};
-  }
-
-  #classError(label: string): CsvError {
-    const found = this.#labels
-      .slice(0, 8)
-      .map((name, code) => `${shown(name)} (${this.#labelCounts[code]} rows)`)
-      .join(", ");
-    const more = this.#labels.length > 8 ? ", …" : "";
-    const count =
-      this.#labels.length >= LABELS_MAX ? `at least ${LABELS_MAX}` : this.#labels.length;
-    return new CsvError(
-      `Cannot train as label column ${shown(label)} must hold exactly two classes: it holds ${count}: ${found}${more}`,
-    );
-  }
-
-  #columnList(header: readonly string[]): string {
-    const names = header.slice(0, 50).map(shown).join(", ");
-    return `the columns are ${names}${header.length > 50 ? `, … (${header.length})` : ""}`;
+    if (!hasClasses || !keepsSome) return {};
+    return {
+      ...(columns.size > 0 && { drop: [...columns] }),
+      ...(dropsRows && { missing: "drop" as const }),
+    };
   }
 }
 
-/** What a column without the wanted label might be: its first two values, while it may be a label. */
-interface ColumnSurvey {
-  readonly values: Set<string>;
-  isLabelLike: boolean;
-  isNumeric: boolean;
+function cellsOf(reader: ColumnReader, starts: readonly number[]): Cells {
+  if (reader.kind === "number" || (reader.kind === "any" && reader.textCount === 0)) {
+    return reader.takeNumbers(starts);
+  }
+  return { codes: reader.takeCodes(starts), texts: reader.texts, places: reader.places };
 }
 
-/** Problems of cells that need not be numbers when their column is left out. */
-const CURED_BY_DROP: readonly CsvProblemKind[] = ["text", "empty", "non_finite", "too_large"];
+function factsOf(reader: ColumnReader): ColumnFacts {
+  const { numberCount, textCount, missingCount, firstMissing, firstNumber } = reader;
+  return {
+    numberCount,
+    textCount,
+    missingCount,
+    firstMissing: firstMissing ?? null,
+    firstNumber: firstNumber ?? null,
+  };
+}
 
-function join<T extends Float64Array | Uint8Array>(joined: T, blocks: T[], current: T): T {
-  let at = 0;
-  // Each block is let go once it is copied.
-  for (let block = blocks.shift(); block; block = blocks.shift()) {
-    joined.set(block, at);
-    at += block.length;
-  }
-  joined.set(current.subarray(0, joined.length - at), at);
-  return joined;
+/** Negative numbers are none. */
+function fromZero(numbers: NumberReader): NumberReader {
+  const check = (value: number) => (value >= 0 ? value : Number.NaN);
+  return {
+    ofText: (text) => check(numbers.ofText(text)),
+    ofBytes: (bytes, start, end) => check(numbers.ofBytes(bytes, start, end)),
+  };
 }
 
 /** @param line where the header stands, from 1 */
@@ -602,37 +690,7 @@ function blankBytes(bytes: Uint8Array, at: number): number {
   return bytes[at] === CR && bytes[at + 1] === LF ? 2 : 0;
 }
 
-/** In which record, from its first byte, and in which column a byte stands. */
-function placeOf(bytes: Uint8Array, at: number): { begin: number; column: number } {
-  let begin = 0;
-  let column = 0;
-  let isQuoted = false;
-  let canOpen = true; // at a field's first byte, and after a closing quote, which a second one makes part of the text
-  for (let i = 0; i < at; i++) {
-    const byte = bytes[i];
-    if (byte === QUOTE && (isQuoted || canOpen)) {
-      isQuoted = !isQuoted;
-      canOpen = true;
-    } else if (!isQuoted) {
-      canOpen = byte === COMMA || byte === LF;
-      if (byte === COMMA) column++;
-      if (byte === LF) {
-        column = 0;
-        begin = i + 1;
-      }
-    }
-  }
-  return { begin, column };
-}
-
 function hasNul(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (bytes[i] === 0) return true;
   return false;
-}
-
-function otherDelimiter(header: string): string {
-  const found = [";", "\t", "|"].find((mark) => header.includes(mark));
-  return found === undefined
-    ? ""
-    : `; fields must be separated by commas, and this file seems to use ${shown(found)}`;
 }

@@ -1,39 +1,57 @@
-// What a training reads: named numeric columns, two classes, and the warnings that came with them.
-
+// What a training reads: named input columns and the features made of them, two classes, and the warnings that came along.
+import type { Column } from "../core/column.ts";
+import { isIdentifier, rangeOf } from "./column-types.ts";
+import { DataError } from "./data-error.ts";
 import { parseDecimal } from "./decimal.ts";
+import type { Input } from "./encoding.ts";
 import { compareCodePoints } from "./labels.ts";
 import { shown } from "./shown.ts";
+
+/** Weights of rows: how much each counts in the loss, the gradient and the metrics. */
+export interface RowWeights {
+  /** Column that they came from. */
+  readonly name: string;
+  /** [n] finite numbers from 0, not all of them 0. */
+  readonly values: Float64Array;
+}
 
 /** Rows of a table, ready for training. Arrays belong to the dataset and are not to be written. */
 export interface Dataset {
   /** What to call it: the file's stem, or what the caller says. */
   readonly name: string;
-  /** Names of the d features, in model order, which is the file's. */
+  /** Names of the d features, in model order. */
   readonly features: readonly string[];
-  /** [d] columns of n finite numbers. */
-  readonly columns: readonly Float64Array[];
+  /** [d] columns of n values. A feature that is an input column as it is, is a Float64Array of finite numbers. */
+  readonly columns: readonly Column[];
+  /** Input columns in file order; when absent, each feature is an input column as it is. */
+  readonly inputs?: readonly Input[];
   /** Name of the label column. */
   readonly label: string;
   /** Both classes, the negative one (0) first. */
   readonly classes: readonly [string, string];
+  /** Present where class 0 stands for all labels but one. */
+  readonly rest?: true;
   /** [n] 0 or 1. */
   readonly y: Uint8Array;
+  readonly weights?: RowWeights;
+  /** Texts that stood for a missing value; the model reads new rows by them. */
+  readonly missingTokens?: readonly string[];
   readonly rowCount: number;
   /** What a reader should know before trusting a model of these rows; each a sentence. */
   readonly warnings: readonly string[];
 }
 
-/** Most characters (code points) of a column's name or a label: what a model file can hold. */
-export const NAME_MAX = 1024;
-
-export function isNameTooLong(name: string): boolean {
-  // A code point has at most two units, so most names need no counting.
-  return name.length > NAME_MAX && Array.from(name).length > NAME_MAX;
-}
-
-/** A table that cannot become a dataset. */
-export class DataError extends SyntaxError {
-  override readonly name: string = "DataError";
+/** The input columns of a dataset, each with its cells. */
+export function inputsOf(
+  dataset: Pick<Dataset, "inputs" | "features" | "columns">,
+): readonly Input[] {
+  return (
+    dataset.inputs ??
+    dataset.features.map((name, j) => ({
+      column: { name, as: "number" },
+      cells: dataset.columns[j] as Float64Array,
+    }))
+  );
 }
 
 /**
@@ -67,17 +85,7 @@ export function sortLabels(labels: Iterable<string>): string[] {
   );
 }
 
-/** Names of identifiers, whatever their case: "index", "row_id", "Unnamed: 0" (pandas), "No.". */
-const IDENTIFIER_NAME =
-  /^(?:unnamed.*|index|row.?(?:id|num|number|index)?|no\.?|nr\.?|key|(?:.*\P{L})?(?:id|uuid|guid))$/isu;
-
-/** "userId", "userID"; case counts here, or "humid", "paid" and "Solid" would be identifiers. */
-const IDENTIFIER_CAMEL = /\p{Ll}(?:Id|ID|Uuid|UUID|Guid|GUID)$/u;
-
-/** A shorter column that counts 1, 2, 3 … may do so by chance: 10 draws from 10 numbers do once in 2,700. */
-const COUNTER_ROWS_MIN = 10;
-
-/** What is odd about the columns: identifiers teach a model nothing that holds for other rows, nor do constants. */
+/** What is odd about number columns: identifiers teach a model nothing that holds for other rows, nor do constants. */
 export function columnWarnings(
   features: readonly string[],
   columns: readonly Float64Array[],
@@ -85,31 +93,17 @@ export function columnWarnings(
   const warnings: string[] = [];
   features.forEach((name, j) => {
     const column = columns[j]!;
-    if (column.every((value) => value === column[0])) {
+    const [min, max] = rangeOf(column);
+    if (min === max) {
       if (column.length > 1)
         warnings.push(`Column ${shown(name)} is constant and tells the model nothing`);
-    } else if (looksLikeIdentifier(name, column)) {
+    } else if (isIdentifier(name, column)) {
       warnings.push(
         `Column ${shown(name)} looks like an identifier (whole numbers, each once); leave it out with --drop unless it is a measurement`,
       );
     }
   });
   return warnings;
-}
-
-function looksLikeIdentifier(name: string, column: Float64Array): boolean {
-  if (column.length < 3 || !column.every(Number.isInteger)) return false;
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  for (const value of column) {
-    if (value < min) min = value;
-    if (value > max) max = value;
-  }
-  const isCounter = column.length >= COUNTER_ROWS_MIN && max - min === column.length - 1;
-  const title = name.trim();
-  if (!isCounter && !IDENTIFIER_NAME.test(title) && !IDENTIFIER_CAMEL.test(title)) return false;
-  const sorted = column.slice().sort();
-  return sorted.every((value, i) => i === 0 || value !== sorted[i - 1]);
 }
 
 export interface ArrayOptions {
@@ -119,6 +113,8 @@ export interface ArrayOptions {
   label?: string;
   /** Which label is class 1. */
   positive?: string;
+  /** [n] row weights, finite numbers from 0, not all of them 0. */
+  weights?: ArrayLike<number>;
   /** What to call the dataset. */
   name?: string;
 }
@@ -157,12 +153,37 @@ export function datasetFromArrays(
     label: options.label ?? "label",
     classes,
     y: Uint8Array.from(labels, (label) => Number(label === classes[1])),
+    ...(options.weights && { weights: weightsFromArray(options.weights, n) }),
     rowCount: n,
     warnings: columnWarnings(features, columns),
   };
 }
 
-function textOfLabel(label: unknown): string {
+/** @throws TypeError for another length; DataError naming the first row whose weight is none */
+export function weightsFromArray(weights: ArrayLike<number>, n: number): RowWeights {
+  if (weights.length !== n) {
+    throw new TypeError(`Cannot weigh ${n} rows with ${weights.length} weights`);
+  }
+  const toWeight = (value: unknown) => (typeof value === "number" ? value + 0 : Number.NaN);
+  return checkWeights({ name: "weight", values: Float64Array.from(weights, toWeight) });
+}
+
+/** @throws DataError for a weight that is not a finite number from 0, or when all of them are 0 */
+export function checkWeights(weights: RowWeights): RowWeights {
+  const { name, values } = weights;
+  const row = values.findIndex((value) => !(value >= 0 && value < Number.POSITIVE_INFINITY));
+  if (row >= 0) {
+    throw new DataError(
+      `Cannot weigh row ${row + 1} by column ${shown(name)} as weights must be finite numbers from 0: current value is ${values[row]}`,
+    );
+  }
+  if (!values.some((value) => value > 0)) {
+    throw new DataError(`Cannot weigh rows by column ${shown(name)} as all weights are 0`);
+  }
+  return weights;
+}
+
+export function textOfLabel(label: unknown): string {
   if (typeof label === "string") return label;
   if (typeof label === "boolean") return String(Number(label));
   if (typeof label === "number" && Number.isFinite(label)) return String(label);

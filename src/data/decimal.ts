@@ -58,31 +58,53 @@ function quotient(head: number, shift: number, rest: number, places: number): nu
   return low === high ? low : Number.NaN;
 }
 
+/** Where `scanDecimal` stopped. */
+export interface Cursor {
+  end: number;
+}
+
 /**
- * The nearest f64 of the decimal in bytes[start, end), -0 as 0.
+ * The nearest f64 of the decimal that begins at `start`, as far as its bytes are a sign, digits and a point, -0 as 0.
  *
- * @returns NaN when the bytes are not of the grammar; ±Infinity when they are, but too large
+ * @param limit no byte from there on is looked at
+ * @param cursor its `end` becomes the place of the first byte that is none of those
+ * @returns NaN when there is no digit, or too many for exact arithmetic: `parseDecimal` knows what it is
  */
-export function parseDecimalBytes(bytes: Uint8Array, start: number, end: number): number {
+export function scanDecimal(
+  bytes: Uint8Array,
+  start: number,
+  limit: number,
+  cursor: Cursor,
+): number {
   let i = start;
-  let first = bytes[i]!;
-  let negative = false;
-  if (i < end && first === 0x2d) {
-    negative = true;
-    first = bytes[++i]!;
-  }
+  const negative = i < limit && bytes[i] === 0x2d;
+  if (negative) i++;
   const digitsFrom = i;
-  let head = 0;
+  let places = -1; // digits after the point; -1 before it was met
+  let digits = 0; // from the first that is not 0
+  // Nine digits fit 31 bits, and integers of an engine are faster than its f64.
+  let small = 0;
+  for (; i < limit && digits < 9; i++) {
+    const digit = bytes[i]! ^ 0x30;
+    if (digit <= 9) {
+      small = (small * 10 + digit) | 0;
+      if (small !== 0) digits++;
+      if (places >= 0) places++;
+    } else if (digit === 0x1e && places < 0) {
+      places = 0;
+    } else {
+      break;
+    }
+  }
+  let head = small;
   let rest = 0;
   let shift = 0;
-  let places = -1; // digits after the point; -1 before it was met
-  let digits = 0;
-  for (; i < end; i++) {
+  for (; i < limit && digits >= 9; i++) {
     const digit = bytes[i]! ^ 0x30;
     if (digit <= 9) {
       if (digits < 15) {
         head = head * 10 + digit;
-        if (head !== 0) digits++;
+        digits++;
       } else {
         rest = rest * 10 + digit;
         shift++;
@@ -91,18 +113,31 @@ export function parseDecimalBytes(bytes: Uint8Array, start: number, end: number)
     } else if (digit === 0x1e && places < 0) {
       places = 0;
     } else {
-      return slowDecimal(bytes, start, end);
+      break;
     }
   }
+  cursor.end = i;
   // At least one digit must stand there: more bytes than the point alone.
   if (i - digitsFrom - (places < 0 ? 0 : 1) < 1) return Number.NaN;
   let value: number;
   if (places <= 0 && shift === 0) value = head;
-  else if (shift === 0 && places <= 22) value = head / POWERS[places]!;
-  else if (shift <= 4 && places <= 22) value = quotient(head, shift, rest, Math.max(places, 0));
-  else return slowDecimal(bytes, start, end);
-  if (Number.isNaN(value)) return slowDecimal(bytes, start, end);
+  else if (places > 22) return Number.NaN;
+  else if (shift === 0) value = head / POWERS[places]!;
+  else if (shift <= 4) value = quotient(head, shift, rest, Math.max(places, 0));
+  else return Number.NaN;
   return negative ? 0 - value : value;
+}
+
+const ownCursor: Cursor = { end: 0 };
+
+/**
+ * The nearest f64 of the decimal in bytes[start, end), -0 as 0.
+ *
+ * @returns NaN when the bytes are not of the grammar; ±Infinity when they are, but too large
+ */
+export function parseDecimalBytes(bytes: Uint8Array, start: number, end: number): number {
+  const value = scanDecimal(bytes, start, end, ownCursor);
+  return ownCursor.end === end && !Number.isNaN(value) ? value : slowDecimal(bytes, start, end);
 }
 
 function slowDecimal(bytes: Uint8Array, start: number, end: number): number {

@@ -1,11 +1,12 @@
 // Digests of rows and of a whole content (CONTRACT.md, N10), the same for any row order.
 import { canonicalJson } from "./canonical-json.ts";
-import type { Dataset } from "./dataset.ts";
-import { sortLabels } from "./dataset.ts";
+import type { Texts } from "./csv-column.ts";
+import { type Dataset, inputsOf, type RowWeights, sortLabels } from "./dataset.ts";
 import {
   type BlockHasher,
   DIGEST_BYTES,
   digestMessages,
+  digestVariedMessages,
   type Sha256,
   sha256,
   toHex,
@@ -15,6 +16,7 @@ const DIGEST_WORDS = DIGEST_BYTES / 4;
 /** Rows of one first byte up to which a place and 32 bits fit an f64 exactly. */
 const GROUP_MAX = 1 << 21;
 
+const TAG_MISSING = 0;
 const TAG_NUMBER = 1;
 const TAG_TEXT = 2;
 const NUMBER_CELL_BYTES = 9; // tag and f64, little endian
@@ -34,47 +36,118 @@ function textCell(text: string): Uint8Array {
  * @returns [n · 32] bytes, row by row
  */
 export function digestRows(dataset: Dataset, hasher?: BlockHasher): Uint8Array {
-  const { columns, classes, y, rowCount } = dataset;
-  const labelAt = columns.length * NUMBER_CELL_BYTES;
-  const digests = new Uint8Array(rowCount * DIGEST_BYTES);
-  classes.forEach((label, code) => {
-    const cell = textCell(label);
-    const template = new Uint8Array(labelAt + cell.length);
-    for (let j = 0; j < columns.length; j++) template[j * NUMBER_CELL_BYTES] = TAG_NUMBER;
-    template.set(cell, labelAt);
-    const fill = (view: DataView, at: number, row: number) => {
-      for (let j = 0; j < columns.length; j++) {
-        view.setFloat64(at + j * NUMBER_CELL_BYTES + 1, columns[j]![row]!, true);
-      }
-    };
-    digestMessages(template, rowsOf(y, code), fill, digests, hasher);
+  const inputs = inputsOf(dataset).map(({ cells }) => cells);
+  const { classes, y, rowCount } = dataset;
+  const labels: CellBytes = { ...cellBytesOf(classes), codes: y };
+  const lengths = new Uint32Array(rowCount);
+  const columns = [...inputs, labels].map((cells) => {
+    const column =
+      cells instanceof Float64Array ? cells : "pool" in cells ? cells : textBytes(cells);
+    addLengths(lengths, column);
+    return column;
   });
+  const digests = new Uint8Array(rowCount * DIGEST_BYTES);
+  const fill = (bytes: Uint8Array, view: DataView, from: number, row: number) => {
+    let at = from;
+    for (const column of columns) {
+      if (column instanceof Float64Array) {
+        const value = column[row]!;
+        if (!Number.isNaN(value)) {
+          bytes[at] = TAG_NUMBER;
+          view.setFloat64(at + 1, value, true);
+          at += NUMBER_CELL_BYTES;
+        } else bytes[at++] = TAG_MISSING;
+      } else {
+        const code = column.codes[row]! + 1;
+        const { pool } = column;
+        const end = column.starts[code + 1]!;
+        for (let k = column.starts[code]!; k < end; k++) bytes[at++] = pool[k]!;
+      }
+    }
+  };
+  digestVariedMessages(lengths, fill, digests, hasher);
   return digests;
 }
 
-function rowsOf(y: Uint8Array, code: number): Uint32Array {
-  const rows = new Uint32Array(y.length);
-  let count = 0;
-  for (let i = 0; i < y.length; i++) if (y[i] === code) rows[count++] = i;
-  return rows.subarray(0, count);
+/** The cells of texts by code, one after the other; before them that of a missing text, whose code is -1. */
+interface CellBytes {
+  readonly pool: Uint8Array;
+  /** Where the cell of code - 1 begins, and where the last one ends. */
+  readonly starts: Uint32Array;
+  readonly codes: ArrayLike<number>;
+}
+
+function cellBytesOf(texts: readonly string[]): Omit<CellBytes, "codes"> {
+  const cells = [Uint8Array.of(TAG_MISSING), ...texts.map(textCell)];
+  const starts = new Uint32Array(cells.length + 1);
+  cells.forEach((cell, k) => {
+    starts[k + 1] = starts[k]! + cell.length;
+  });
+  const pool = new Uint8Array(starts[cells.length]!);
+  cells.forEach((cell, k) => {
+    pool.set(cell, starts[k]!);
+  });
+  return { pool, starts };
+}
+
+function textBytes({ codes, texts }: Texts): CellBytes {
+  return { ...cellBytesOf(texts), codes };
+}
+
+function addLengths(lengths: Uint32Array, column: Float64Array | CellBytes): void {
+  if (column instanceof Float64Array) {
+    for (let i = 0; i < lengths.length; i++) {
+      lengths[i]! += Number.isNaN(column[i]!) ? 1 : NUMBER_CELL_BYTES;
+    }
+  } else {
+    const { starts, codes } = column;
+    for (let i = 0; i < lengths.length; i++) {
+      const code = codes[i]! + 1;
+      lengths[i]! += starts[code + 1]! - starts[code]!;
+    }
+  }
+}
+
+/**
+ * With row weights the content is made of SHA-256(row digest ‖ weight as a number cell), so that the weights belong to
+ * it; the split goes by the row digests alone, or equal rows of different weight could stand on both sides.
+ */
+function weighDigests(digests: Uint8Array, weights: RowWeights, hasher?: BlockHasher): Uint8Array {
+  const template = new Uint8Array(DIGEST_BYTES + NUMBER_CELL_BYTES);
+  template[DIGEST_BYTES] = TAG_NUMBER;
+  const rows = Uint32Array.from({ length: weights.values.length }, (_, i) => i);
+  const from = new DataView(digests.buffer, digests.byteOffset, digests.byteLength);
+  const weighed = new Uint8Array(digests.length);
+  const fill = (view: DataView, at: number, row: number) => {
+    for (let k = 0; k < DIGEST_BYTES; k += 4) {
+      view.setUint32(at + k, from.getUint32(row * DIGEST_BYTES + k));
+    }
+    view.setFloat64(at + DIGEST_BYTES + 1, weights.values[row]!, true);
+  };
+  digestMessages(template, rows, fill, weighed, hasher);
+  return weighed;
 }
 
 /**
  * Content digest: SHA-256 of the header as RFC 8785 JSON, a zero byte, then 256 bucket digests. Bucket i is SHA-256
  * over the row digests whose first byte is i, in ascending order.
  *
- * @param digests [n · 32] row digests, in any order
+ * @param rowDigests [n · 32] row digests, in any order
  * @returns 64 hex digits
  */
 export function contentDigest(
   dataset: Dataset,
-  digests: Uint8Array,
+  rowDigests: Uint8Array,
   hash: Sha256 = sha256,
+  hasher?: BlockHasher,
 ): string {
+  const { weights } = dataset;
+  const digests = weights ? weighDigests(rowDigests, weights, hasher) : rowDigests;
   const header = canonicalJson({
     classes: sortLabels(dataset.classes),
-    columns: dataset.features,
+    columns: inputsOf(dataset).map(({ column }) => column.name),
     label: dataset.label,
+    ...(weights && { weight: weights.name }),
   });
   const head = new TextEncoder().encode(header);
   const message = new Uint8Array(head.length + 1 + 256 * DIGEST_BYTES);

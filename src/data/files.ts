@@ -6,30 +6,35 @@ import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
 import { CsvReader, type CsvSelection, type Table } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
-import { columnWarnings, DataError, type Dataset, orderClasses } from "./dataset.ts";
+import { DataError } from "./data-error.ts";
+import { checkWeights, type Dataset } from "./dataset.ts";
+import { checkDialect, type Dialect, guessDialect, SAMPLE_BYTES } from "./dialect.ts";
 import { contentDigest, digestRows } from "./digest.ts";
+import type { Input } from "./encoding.ts";
 import type { Sha256 } from "./sha256.ts";
+import {
+  datasetOfInputs,
+  datasetOfTable,
+  readingOf,
+  type TableDataset,
+  type TableOptions,
+} from "./table-dataset.ts";
 
 const CHUNK_BYTES = 1 << 20;
 
 /** Node's SHA-256, faster than the portable one and equal to it. */
 const nodeSha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer");
 
-export interface ReadCsvOptions {
-  /** Name of the label column. */
-  label: string;
-  /** Which label is class 1; by default the one that sorts last. */
-  positive?: string;
-  /** Feature columns; by default all but the label and `drop`. */
-  features?: readonly string[];
-  /** Columns to leave out. */
-  drop?: readonly string[];
+/** How a table is written, as far as the caller knows; what is left out is guessed from the file's first 64 KiB. */
+export type DialectOptions = Partial<Dialect>;
+
+export interface ReadCsvOptions extends TableOptions, DialectOptions {
   /** Stops reading when aborted. */
-  signal?: AbortSignal;
+  readonly signal?: AbortSignal;
 }
 
-/** A dataset that came from a file, with the digests of CONTRACT.md, N10. */
-export interface FileDataset extends Dataset {
+/** What is known of the file that rows came from, with the digests of CONTRACT.md, N10. */
+interface FileFacts {
   /** Absolute path. */
   readonly path: string;
   /** SHA-256 of the file's bytes. */
@@ -40,34 +45,71 @@ export interface FileDataset extends Dataset {
   readonly rowDigests: Uint8Array;
 }
 
+/** A dataset that came from a file. */
+export interface FileDataset extends Dataset, FileFacts {
+  readonly inputs: readonly Input[];
+}
+
+/** One that was read for training. */
+export interface TrainingFile extends TableDataset, FileFacts {}
+
 /** A table and the digest of the bytes that it was read from. */
 export interface FileTable extends Table {
   readonly path: string;
   readonly fileSha256: string;
+  readonly dialect: Dialect;
+  /** What was guessed of the dialect; each a sentence. */
+  readonly dialectGuesses: readonly string[];
 }
 
 /**
- * Reads the wanted columns of a CSV file: UTF-8, comma, RFC 4180 quotes, LF or CRLF, a header line.
+ * Reads the wanted columns of a CSV file: UTF-8, a header line, LF or CRLF, quotes as RFC 4180 has them.
  *
+ * @param given the parts of the dialect that are known
  * @throws CsvError when the path is no regular file, or with every problem of the file at once
  */
 export async function readTable(
   path: string,
-  selection: CsvSelection,
+  selection: Omit<CsvSelection, "dialect">,
+  given: DialectOptions = {},
   signal?: AbortSignal,
 ): Promise<FileTable> {
-  const reader = new CsvReader(selection);
   const digest = createHash("sha256");
+  const held: Uint8Array[] = [];
+  let heldBytes = 0;
+  let reader: CsvReader | undefined;
+  let guess: ReturnType<typeof guessDialect> | undefined;
+  const start = (): CsvReader => {
+    const sample = Buffer.concat(held);
+    guess = guessDialect(sample, given);
+    checkDialect(guess.dialect);
+    const started = new CsvReader({ ...selection, dialect: guess.dialect });
+    started.push(sample);
+    return started;
+  };
   await forEachChunk(path, signal, (chunk) => {
     digest.update(chunk);
-    withPath(path, () => reader.push(chunk));
+    withPath(path, () => {
+      if (reader) reader.push(chunk);
+      else {
+        held.push(chunk);
+        heldBytes += chunk.length;
+        if (heldBytes >= SAMPLE_BYTES) reader = start();
+      }
+    });
   });
-  const table = withPath(path, () => reader.end());
-  return { ...table, path: resolve(path), fileSha256: digest.digest("hex") };
+  const table = withPath(path, () => (reader ?? start()).end());
+  return {
+    ...table,
+    path: resolve(path),
+    fileSha256: digest.digest("hex"),
+    dialect: guess!.dialect,
+    dialectGuesses: guess!.guesses,
+  };
 }
 
 /** Says in an error of a table which file it is about. */
-function withPath<T>(path: string, read: () => T): T {
+export function withPath<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -126,45 +168,100 @@ function reasonOf(error: NodeJS.ErrnoException): string {
 }
 
 /**
- * Reads a CSV file as a dataset for training.
+ * Reads a CSV file as a dataset for training: numbers, categories, missing values and weights as the options say, and
+ * otherwise as the cells of all rows tell. `guesses` has what was decided without being told.
  *
  * @throws CsvError naming file, column and line of each problem
  * @example
  * const raisins = await readCsv("raisins.csv", { label: "Class" });
  */
-export async function readCsv(path: string, options: ReadCsvOptions): Promise<FileDataset> {
+export async function readCsv(path: string, options: ReadCsvOptions): Promise<TrainingFile> {
   if (typeof options?.label !== "string") {
     throw new TypeError('Cannot read a dataset without its label column: pass { label: "…" }');
   }
-  const { signal, positive, ...selection } = options;
-  const table = await readTable(path, selection, signal);
-  const classes = withPath(path, () => orderClasses(table.labels, positive));
-  return toFileDataset(table, options.label, classes);
+  return readForTraining(path, options, { infer: true });
 }
 
-/** A dataset of a table's rows; `classes` may name a class that no row has. */
+/** @param how infer: false where every column's kind is known, as it is for a recorded run */
+export async function readForTraining(
+  path: string,
+  options: ReadCsvOptions,
+  how: { readonly infer: boolean },
+): Promise<TrainingFile> {
+  const { label, features, drop, numeric, categorical, weight, positive, rest, signal } = options;
+  const { delimiter, quote, decimal, thousands } = options;
+  const { missing, missingTokens } = readingOf(options);
+  const table = await readTable(
+    path,
+    {
+      label,
+      ...(features && { features }),
+      ...(drop && { drop }),
+      ...(numeric && { numeric }),
+      ...(categorical && { categorical }),
+      ...(weight !== undefined && { weight }),
+      ...(rest === true && positive !== undefined && { rest: positive }),
+      infer: how.infer,
+      missingTokens,
+      allowsMissingLabels: missing === "drop",
+    },
+    {
+      ...(delimiter !== undefined && { delimiter }),
+      ...(quote !== undefined && { quote }),
+      ...(decimal !== undefined && { decimal }),
+      ...(thousands !== undefined && { thousands }),
+    },
+    signal,
+  );
+  const reading = readingOf(options, table.dialect);
+  const dataset = withPath(path, () =>
+    datasetOfTable(table, basename(path, extname(path)), options, reading),
+  );
+  return withDigests({ ...dataset, guesses: [...table.dialectGuesses, ...dataset.guesses] }, table);
+}
+
+/** A dataset of a labelled table's rows for a model's input columns; `classes` may name a class that no row has. */
 export function toFileDataset(
   table: FileTable,
-  label: string,
-  classes: readonly [string, string],
+  about: {
+    label: string;
+    classes: readonly [string, string];
+    inputs: readonly Input[];
+    weight?: string;
+  },
 ): FileDataset {
-  const codeOfPositive = table.labels.indexOf(classes[1]);
-  const dataset: Dataset = {
-    name: basename(table.path, extname(table.path)),
-    features: table.features,
-    columns: table.columns,
-    label,
-    classes,
-    y: table.labelCodes.map((code) => Number(code === codeOfPositive)),
-    rowCount: table.rowCount,
-    warnings: columnWarnings(table.features, table.columns),
+  const dataset = datasetOfInputs(table, basename(table.path, extname(table.path)), about);
+  const { weight } = about;
+  const weights =
+    weight !== undefined && table.weights
+      ? withPath(table.path, () => checkWeights({ name: weight, values: table.weights! }))
+      : undefined;
+  return withDigests({ ...dataset, ...(weights && { weights }) }, table);
+}
+
+/** Digests are made when they are first asked for: who only looks at the columns need not wait for them. */
+function withDigests<T extends Dataset>(dataset: T, table: FileTable): T & FileFacts {
+  let core: Core | undefined;
+  let rows: Uint8Array | undefined;
+  let content: string | undefined;
+  const hasher = () => {
+    core ??= new Core(loadCore());
+    return core;
   };
-  const rowDigests = digestRows(dataset, new Core(loadCore()));
+  const rowDigests = () => {
+    rows ??= digestRows(dataset, hasher());
+    return rows;
+  };
   return {
     ...dataset,
     path: table.path,
     fileSha256: table.fileSha256,
-    contentDigest: contentDigest(dataset, rowDigests, nodeSha256),
-    rowDigests,
+    get rowDigests() {
+      return rowDigests();
+    },
+    get contentDigest() {
+      content ??= contentDigest(dataset, rowDigests(), nodeSha256, hasher());
+      return content;
+    },
   };
 }

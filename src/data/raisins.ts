@@ -4,9 +4,13 @@ import { RAISIN_CONTENT_DIGEST } from "./bundled.ts";
 import { CsvReader } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
 import { formatRecord } from "./csv-text.ts";
-import { DataError, orderClasses } from "./dataset.ts";
+import { DataError } from "./data-error.ts";
+import { orderClasses } from "./dataset.ts";
 import { parseDecimal } from "./decimal.ts";
+import { PLAIN_DIALECT } from "./dialect.ts";
 import { contentDigest, digestRows } from "./digest.ts";
+import type { Input } from "./encoding.ts";
+import { datasetOfInputs } from "./table-dataset.ts";
 
 const ARCHIVE_BYTES_MAX = 16 * 2 ** 20;
 const MEMBER_BYTES_MAX = 16 * 2 ** 20;
@@ -92,15 +96,11 @@ export function raisinsOfArchive(
   const reader = new CsvReader({ label: "Class" });
   reader.push(new TextEncoder().encode(csv));
   const table = reader.end();
+  const inputs = table.features.map((name, j): Input => {
+    return { column: { name, as: "number" }, cells: table.columns[j]! };
+  });
   const classes = orderClasses(table.labels);
-  const dataset = {
-    ...table,
-    name: "raisins",
-    label: "Class",
-    classes,
-    y: table.labelCodes.map((code) => Number(table.labels[code] === classes[1])),
-    warnings: [],
-  };
+  const dataset = datasetOfInputs(table, "raisins", { label: "Class", classes, inputs });
   const digest = contentDigest(dataset, digestRows(dataset));
   if (digest !== expected) {
     throw new DataError(
@@ -148,7 +148,9 @@ function csvOfArff(text: string): string {
     throw new CsvError("Cannot read the ARFF file as it has no @ATTRIBUTE or no @DATA line");
   }
   const rows = lines.slice(dataAt + 1).filter((line) => line !== "" && !line.startsWith("%"));
-  return [header, ...rows.map((line) => line.split(",").map(shortest))].map(formatRecord).join("");
+  return [header, ...rows.map((line) => line.split(",").map(shortest))]
+    .map((record) => formatRecord(record, PLAIN_DIALECT))
+    .join("");
 }
 
 function shortest(field: string): string {

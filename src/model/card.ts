@@ -1,6 +1,7 @@
 // The model card: what a reader must know to use or to refuse a model.
 import type { Core, Moments } from "../core/core.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, inputsOf } from "../data/dataset.ts";
+import { featuresOf, type InputColumn, missingCount } from "../data/encoding.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Model } from "./model.ts";
 import { predictColumns } from "./predict.ts";
@@ -11,14 +12,19 @@ export interface ModelCard {
   readonly data: {
     readonly name: string;
     readonly rows: number;
+    /** Input columns, how each became features, and what was missing. */
+    readonly columns: readonly CardColumn[];
     readonly features: readonly string[];
     readonly label: string;
     readonly content_digest: string;
     readonly file_sha256: string | null;
+    readonly weight: string | null;
+    /** What was decided about the columns without being told. */
+    readonly guesses: readonly string[];
     readonly warnings: readonly string[];
   };
   /** Names in snake_case, as in params.json. */
-  readonly parameters: Readonly<Record<string, number>>;
+  readonly parameters: Readonly<Record<string, number | string>>;
   readonly classes: { readonly "0": string; readonly "1": string };
   readonly split: {
     readonly train: { readonly rows: number; readonly labels: Readonly<Record<string, number>> };
@@ -30,6 +36,8 @@ export interface ModelCard {
   readonly metrics: { readonly train: Metrics; readonly validation: Metrics };
   readonly coefficients: readonly {
     readonly feature: string;
+    /** The input column that the feature comes from. */
+    readonly column: string;
     /** Of the standardised feature. */
     readonly weight: number;
     readonly odds_ratio_per_std: number;
@@ -52,16 +60,21 @@ export interface ModelCard {
   };
 }
 
+/** An input column as it stands in the model's spec. */
+export type CardColumn = InputColumn & { readonly missing_cells: number };
+
 export function cardOf(
   core: Core,
   input: {
-    dataset: Dataset & { readonly fileSha256?: string };
+    dataset: Dataset & { readonly fileSha256?: string; readonly guesses?: readonly string[] };
+    /** Said of this training, besides what the dataset says. */
+    warnings: readonly string[];
     contentDigest: string;
     coreDigest: string;
     model: Model;
     modelDigest: string;
     /** Under their names on disk. */
-    parameters: Readonly<Record<string, number>>;
+    parameters: Readonly<Record<string, number | string>>;
     moments: readonly Moments[];
     train: Metrics;
     validation: Metrics;
@@ -75,21 +88,28 @@ export function cardOf(
   const [negative, positive] = model.spec.classes;
   const golden = goldenRows(input.moments);
   const columns = model.featureNames.map((_, j) => Float64Array.from(golden, (row) => row[j]!));
+  const origins = model.spec.columns.flatMap((column) => featuresOf(column).map(() => column.name));
   const said = predictColumns(core, model, columns);
   const { w } = model;
   // The core's exp, since engines differ in Math.exp; it takes |x| ≤ 700.
   const odds = core.exp(w.map((weight) => Math.max(-700, Math.min(700, weight))));
   return {
     schema: "raisin.model_card/1",
-    what: `Logistic regression that predicts ${dataset.label} as ${positive} (1) or ${negative} (0) from ${w.length} standardised features, trained by batch gradient descent`,
+    what: `Logistic regression that predicts ${dataset.label} as ${positive} (1) or ${negative} (0) from ${fromWhat(model)}, trained by batch gradient descent`,
     data: {
       name: dataset.name,
       rows: dataset.rowCount,
+      columns: inputsOf(dataset).map(({ column, cells }) => ({
+        ...column,
+        missing_cells: missingCount(cells),
+      })),
       features: dataset.features,
       label: dataset.label,
       content_digest: input.contentDigest,
       file_sha256: dataset.fileSha256 ?? null,
-      warnings: dataset.warnings,
+      weight: dataset.weights?.name ?? null,
+      guesses: dataset.guesses ?? [],
+      warnings: [...dataset.warnings, ...input.warnings],
     },
     parameters: input.parameters,
     classes: { "0": negative, "1": positive },
@@ -100,6 +120,7 @@ export function cardOf(
     metrics: { train: input.train, validation: input.validation },
     coefficients: model.featureNames.map((feature, j) => ({
       feature,
+      column: origins[j]!,
       weight: w[j]!,
       odds_ratio_per_std: odds[j]!,
     })),
@@ -125,6 +146,13 @@ export function cardOf(
       p_class1: Array.from(said.probabilities),
     },
   };
+}
+
+function fromWhat({ w, spec }: Model): string {
+  const features = `${w.length} standardised features`;
+  return w.length === spec.columns.length
+    ? features
+    : `${spec.columns.length} input columns in ${features}`;
 }
 
 /** What a reader of weights has to know about how the descent ended. */

@@ -1,5 +1,6 @@
-// How good predictions are, from integer counts, so that no figure depends on the order of rows.
+// How good predictions are, from counts that are added exactly, so that no figure depends on the order of rows.
 //
+// With row weights a count is the sum of its rows' weights (CONTRACT.md, Figures).
 // Definitions are scikit-learn's; where one needs a class that no row has, the figure is null.
 
 /** Counts of true and false negatives and positives. */
@@ -10,8 +11,17 @@ export interface Confusion {
   readonly tp: number;
 }
 
+/** Row weights and their sum, as the core takes it (N4, two folds). */
+export interface Weighing {
+  /** [n] */
+  readonly values: Float64Array;
+  readonly total: number;
+}
+
 export interface Metrics {
   readonly rows: number;
+  /** Sum of the row weights, where there are any. */
+  readonly weight?: number;
   /** Mean cross-entropy, null without rows. */
   readonly loss: number | null;
   readonly accuracy: number | null;
@@ -40,6 +50,9 @@ export interface CalibrationBin {
   readonly to: number;
   readonly rows: number;
   readonly positives: number;
+  /** The weights of these rows and of the positive ones, where there are any. */
+  readonly weight?: number;
+  readonly positive_weight?: number;
 }
 
 /** What is recorded of predictions for labelled rows; curves as counts. */
@@ -53,8 +66,57 @@ export interface Evaluation {
 const CURVE_POINTS_MAX = 201;
 const CALIBRATION_BINS = 10;
 
-/** Cumulative counts at every distinct probability, from the highest down. */
-function cumulate(probabilities: Float64Array, y: Uint8Array): CurvePoint[] {
+/** Adds up rows, each as one or by its weight, exactly and so in any order. */
+interface Tally {
+  /** [n] weights as whole numbers of quanta; null without weights. */
+  readonly shares: readonly bigint[] | null;
+  /** A total of shares, rounded once. */
+  toCount(total: bigint): number;
+}
+
+/** Bits that a quantum lies below the largest weight, so that each weight is off by at most 2^-85 of it. */
+const SHARE_BITS = 84;
+
+/** 2^e for -1022 ≤ e ≤ 1023, from its bits. */
+function powerOfTwo(e: number): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setUint32(0, (e + 1023) << 20);
+  return view.getFloat64(0);
+}
+
+/** ceil(log2 x) of a normal number, from its bits. */
+function exponentOf(x: number): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, x);
+  const exponent = (view.getUint32(0) >>> 20) - 1023;
+  return powerOfTwo(exponent) < x ? exponent + 1 : exponent;
+}
+
+function tallyOf(weighing: Weighing | undefined): Tally {
+  if (weighing === undefined) return { shares: null, toCount: Number };
+  const most = weighing.values.reduce((a, b) => Math.max(a, b), 0);
+  const E = most > 0 ? exponentOf(most) : 0;
+  const scale = powerOfTwo(SHARE_BITS - E);
+  const quantum = powerOfTwo(E - SHARE_BITS);
+  return {
+    shares: Array.from(weighing.values, (weight) => BigInt(Math.round(weight * scale))),
+    toCount: (total) => Number(total) * quantum,
+  };
+}
+
+/** Cumulative counts at every distinct probability, from the highest down, and the area under the ROC curve. */
+interface Curve {
+  readonly points: readonly CurvePoint[];
+  readonly rocAuc: number;
+}
+
+function cumulate(probabilities: Float64Array, y: Uint8Array, tally: Tally): Curve {
+  return tally.shares
+    ? cumulateShares(probabilities, y, tally.shares, tally.toCount)
+    : cumulateRows(probabilities, y);
+}
+
+function cumulateRows(probabilities: Float64Array, y: Uint8Array): Curve {
   const order = Float64Array.from(probabilities).sort();
   // Sorting the positives apart keeps this O(n log n) without sorting indexes.
   const positives = probabilities.filter((_, i) => y[i] === 1).sort();
@@ -70,7 +132,31 @@ function cumulate(probabilities: Float64Array, y: Uint8Array): CurvePoint[] {
     while (tp < positives.length && positives[positives.length - 1 - tp] === threshold) tp++;
     points.push({ threshold, tp, fp: seen - tp });
   }
-  return points;
+  return { points, rocAuc: rocAuc(points, tp, seen - tp) };
+}
+
+function cumulateShares(
+  probabilities: Float64Array,
+  y: Uint8Array,
+  shares: readonly bigint[],
+  toCount: Tally["toCount"],
+): Curve {
+  const order = Uint32Array.from(probabilities.keys()).sort(
+    (a, b) => probabilities[b]! - probabilities[a]!,
+  );
+  const points: CurvePoint[] = [];
+  const totals: [bigint, bigint] = [0n, 0n];
+  let doubled = 0n; // as in rocAuc
+  for (let k = 0; k < order.length; ) {
+    const threshold = probabilities[order[k]!]!;
+    const [fp, tp] = totals;
+    for (; k < order.length && probabilities[order[k]!] === threshold; k++) {
+      totals[y[order[k]!] as 0 | 1] += shares[order[k]!]!;
+    }
+    doubled += (totals[0] - fp) * (totals[1] + tp);
+    points.push({ threshold, tp: toCount(totals[1]), fp: toCount(totals[0]) });
+  }
+  return { points, rocAuc: Number(doubled) / Number(2n * totals[0] * totals[1]) };
 }
 
 /** P(score of a positive > score of a negative) + P(tie)/2. */
@@ -91,11 +177,15 @@ function averagePrecision(curve: readonly CurvePoint[], positives: number): numb
   let sum = 0;
   let tp = 0;
   for (const point of curve) {
-    sum += ((point.tp - tp) / positives) * (point.tp / (point.tp + point.fp));
+    // Rows of weight 0 alone make no step, and no precision either.
+    if (point.tp > tp) sum += ((point.tp - tp) / positives) * (point.tp / (point.tp + point.fp));
     tp = point.tp;
   }
   return sum;
 }
+
+/** What the core says of some predictions; with weights, `correct` is the weight of the right rows. */
+type Scored = { probabilities: Float64Array; loss: number; brier: number; correct: number };
 
 /**
  * All figures of some predictions.
@@ -105,25 +195,37 @@ function averagePrecision(curve: readonly CurvePoint[], positives: number): numb
  * @param threshold a row counts as positive when p ≥ threshold
  */
 export function metricsOf(
-  score: { probabilities: Float64Array; loss: number; brier: number; correct: number },
+  score: Scored,
   y: Uint8Array,
   threshold: number,
+  weighing?: Weighing,
 ): Metrics {
+  return figuresOf(score, y, threshold, weighing).metrics;
+}
+
+function figuresOf(
+  score: Scored,
+  y: Uint8Array,
+  threshold: number,
+  weighing: Weighing | undefined,
+): { metrics: Metrics; tally: Tally; curve: Curve | null } {
   const rows = y.length;
-  const confusion = confusionOf(score.probabilities, y, threshold);
+  const tally = tallyOf(weighing);
+  const confusion = confusionOf(score.probabilities, y, threshold, tally);
   const { tn, fp, fn, tp } = confusion;
   const positives = tp + fn;
   const negatives = tn + fp;
   const hasBoth = positives > 0 && negatives > 0;
-  const curve = hasBoth ? cumulate(score.probabilities, y) : [];
+  const curve = hasBoth ? cumulate(score.probabilities, y, tally) : null;
   const ratio = (a: number, b: number) => (b > 0 ? a / b : null);
   const spread = Math.sqrt(tp + fp) * Math.sqrt(tp + fn) * Math.sqrt(tn + fp) * Math.sqrt(tn + fn);
-  return {
+  const metrics = {
     rows,
+    ...(weighing && { weight: weighing.total }),
     loss: rows > 0 ? score.loss : null,
-    accuracy: ratio(score.correct, rows),
-    roc_auc: hasBoth ? rocAuc(curve, positives, negatives) : null,
-    average_precision: hasBoth ? averagePrecision(curve, positives) : null,
+    accuracy: ratio(score.correct, weighing ? weighing.total : rows),
+    roc_auc: curve === null ? null : curve.rocAuc,
+    average_precision: curve === null ? null : averagePrecision(curve.points, positives),
     brier: rows > 0 ? score.brier : null,
     precision: ratio(tp, tp + fp),
     recall: ratio(tp, positives),
@@ -131,13 +233,23 @@ export function metricsOf(
     mcc: hasBoth ? (spread > 0 ? (tp * tn - fp * fn) / spread : 0) : null,
     confusion,
   };
+  return { metrics, tally, curve };
 }
 
-function confusionOf(probabilities: Float64Array, y: Uint8Array, threshold: number): Confusion {
-  const counts = [0, 0, 0, 0]; // tn, fp, fn, tp
+function confusionOf(
+  probabilities: Float64Array,
+  y: Uint8Array,
+  threshold: number,
+  { shares, toCount }: Tally,
+): Confusion {
+  const place = (i: number) => 2 * y[i]! + Number(probabilities[i]! >= threshold);
+  const rows = [0, 0, 0, 0]; // tn, fp, fn, tp
+  const totals = [0n, 0n, 0n, 0n];
   for (let i = 0; i < y.length; i++) {
-    counts[2 * y[i]! + Number(probabilities[i]! >= threshold)]!++;
+    if (shares) totals[place(i)]! += shares[i]!;
+    else rows[place(i)]!++;
   }
+  const counts = shares ? totals.map(toCount) : rows;
   const [tn, fp, fn, tp] = counts as [number, number, number, number];
   return { tn, fp, fn, tp };
 }
@@ -146,8 +258,7 @@ function confusionOf(probabilities: Float64Array, y: Uint8Array, threshold: numb
  * ROC and precision-recall curve as counts: every distinct probability, or about 200 of them evenly spaced by rank,
  * the ends always among them.
  */
-function curveOf(probabilities: Float64Array, y: Uint8Array): CurvePoint[] {
-  const points = cumulate(probabilities, y);
+function thinned(points: readonly CurvePoint[]): readonly CurvePoint[] {
   if (points.length <= CURVE_POINTS_MAX) return points;
   return Array.from(
     { length: CURVE_POINTS_MAX },
@@ -156,32 +267,42 @@ function curveOf(probabilities: Float64Array, y: Uint8Array): CurvePoint[] {
 }
 
 /** Ten equal bins of probability with their row counts and how many of those rows are positive. */
-function calibrationOf(probabilities: Float64Array, y: Uint8Array): CalibrationBin[] {
-  const rows = new Array<number>(CALIBRATION_BINS).fill(0);
-  const positives = new Array<number>(CALIBRATION_BINS).fill(0);
+function calibrationOf(
+  probabilities: Float64Array,
+  y: Uint8Array,
+  { shares, toCount }: Tally,
+): CalibrationBin[] {
+  const empty = { rows: 0, positives: 0, share: 0n, positiveShare: 0n };
+  const bins = Array.from({ length: CALIBRATION_BINS }, () => ({ ...empty }));
   for (let i = 0; i < y.length; i++) {
-    const bin = Math.min(Math.floor(probabilities[i]! * CALIBRATION_BINS), CALIBRATION_BINS - 1);
-    rows[bin]!++;
-    positives[bin]! += y[i]!;
+    const k = Math.min(Math.floor(probabilities[i]! * CALIBRATION_BINS), CALIBRATION_BINS - 1);
+    const bin = bins[k]!;
+    bin.rows++;
+    bin.positives += y[i]!;
+    if (shares) bin.share += shares[i]!;
+    if (shares && y[i] === 1) bin.positiveShare += shares[i]!;
   }
-  return rows.map((count, k) => ({
+  return bins.map(({ rows, positives, share, positiveShare }, k) => ({
     from: k / CALIBRATION_BINS,
     to: (k + 1) / CALIBRATION_BINS,
-    rows: count,
-    positives: positives[k]!,
+    rows,
+    positives,
+    ...(shares && { weight: toCount(share), positive_weight: toCount(positiveShare) }),
   }));
 }
 
 /** Figures and curves of some predictions; parameters as for `metricsOf`. */
 export function evaluationOf(
-  score: { probabilities: Float64Array; loss: number; brier: number; correct: number },
+  score: Scored,
   y: Uint8Array,
   threshold: number,
+  weighing?: Weighing,
 ): Evaluation {
+  const { metrics, tally, curve } = figuresOf(score, y, threshold, weighing);
   return {
     schema: "raisin.evaluation/1",
-    metrics: metricsOf(score, y, threshold),
-    curve: curveOf(score.probabilities, y),
-    calibration: calibrationOf(score.probabilities, y),
+    metrics,
+    curve: thinned((curve ?? cumulate(score.probabilities, y, tally)).points),
+    calibration: calibrationOf(score.probabilities, y, tally),
   };
 }

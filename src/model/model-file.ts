@@ -2,10 +2,19 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { canonicalJson } from "../data/canonical-json.ts";
-import { DataError, type Dataset, isNameTooLong, NAME_MAX } from "../data/dataset.ts";
+import { DataError } from "../data/data-error.ts";
+import { type Dataset, inputsOf } from "../data/dataset.ts";
+import {
+  type CategoryColumn,
+  featureNamesOf,
+  type InputColumn,
+  type NumberColumn,
+} from "../data/encoding.ts";
+import { compareCodePoints } from "../data/labels.ts";
+import { isNameTooLong, NAME_MAX } from "../data/names.ts";
 import { shown as shownName } from "../data/shown.ts";
 import { type Action, failure, ModelFormatError } from "./format-error.ts";
-import { type InputColumn, MODEL_FORMAT, type Model, type ModelSpec } from "./model.ts";
+import { formatOf, MODEL_FORMAT, type Model, type ModelSpec } from "./model.ts";
 import { encodeNpy, type Npy, showShape, toNumbers, toStrings } from "./npy.ts";
 import { MAX_FILE_BYTES, readNpz, writeNpz } from "./npz.ts";
 
@@ -35,12 +44,18 @@ function toFile(npys: Record<Key, Uint8Array>): Uint8Array {
   return writeNpz(KEYS.map((key) => [key, npys[key]]));
 }
 
+/** What of a dataset a spec is made of. */
+type Described = Pick<
+  Dataset,
+  "features" | "columns" | "inputs" | "label" | "classes" | "rest" | "missingTokens"
+>;
+
 /**
  * Can a model of these columns and labels be stored? Asked before a training, since hours of it would be lost after.
  *
  * @throws DataError naming the column or label that is in the way, and what to do
  */
-export function assertStorable(dataset: Pick<Dataset, "features" | "label" | "classes">): void {
+export function assertStorable(dataset: Described): void {
   const { features, label, classes } = dataset;
   const d = features.length;
   const refuse = (what: string) =>
@@ -70,7 +85,8 @@ export function assertStorable(dataset: Pick<Dataset, "features" | "label" | "cl
   try {
     assertName(label, "the label column", "write");
     for (const name of classes) assertName(name, "a label", "write");
-    for (const name of features) assertName(name, "a column", "write");
+    for (const { column } of inputsOf(dataset)) assertName(column.name, "a column", "write");
+    for (const name of features) assertName(name, "a feature", "write");
     npys = encodeMembers({ spec, featureNames: features, ...numbers });
   } catch (error) {
     throw refuse(`${reasonOf(error)}; rename it`);
@@ -88,13 +104,19 @@ function reasonOf(error: unknown): string {
   return error.message.slice(failure("write", "").message.length);
 }
 
-/** The spec of a model that takes a dataset's columns as they are. */
-export function specOf(
-  { features, label, classes }: Pick<Dataset, "features" | "label" | "classes">,
-  threshold: number,
-): ModelSpec {
-  const columns = features.map((name): InputColumn => ({ name, as: "number" }));
-  return { format: MODEL_FORMAT, label, classes, threshold, columns };
+/** The spec of a model of a dataset's input columns. */
+export function specOf(dataset: Described, threshold: number): ModelSpec {
+  const { label, classes, rest, missingTokens } = dataset;
+  const columns = inputsOf(dataset).map(({ column }) => column);
+  const parts = {
+    label,
+    classes,
+    threshold,
+    columns,
+    ...(rest && { rest }),
+    ...(missingTokens && { missing_tokens: [...new Set(missingTokens)].sort(compareCodePoints) }),
+  };
+  return { format: formatOf(parts), ...parts };
 }
 
 function encodeMembers(model: Model): Record<Key, Uint8Array> {
@@ -213,7 +235,7 @@ function assertModel(model: Model, action: Action): void {
     ["mean", mean.length],
     ["std", std.length],
     ["feature_names", featureNames.length],
-    ["spec.columns", spec.columns.length],
+    ["spec.columns", spec.columns.reduce((count, column) => count + widthOf(column), 0)],
   ] as const) {
     if (length !== d) {
       throw failure(action, `"${key}" must have ${d} values, one a weight: it has ${length}`);
@@ -221,7 +243,7 @@ function assertModel(model: Model, action: Action): void {
   }
   assertNumbers(model, action);
   assertFeatureNames(featureNames, action);
-  spec.columns.forEach(({ name }, j) => {
+  featureNamesOf(spec.columns).forEach((name, j) => {
     if (name !== featureNames[j]) {
       throw failure(
         action,
@@ -230,6 +252,13 @@ function assertModel(model: Model, action: Action): void {
       );
     }
   });
+}
+
+/** How many features a column gives, without their names, which a hostile file could make long. */
+function widthOf(column: InputColumn): number {
+  const missing = Number(column.missing !== undefined);
+  if (column.as === "number") return 1 + missing;
+  return column.levels.length - 1 + Number(column.other === true) + missing;
 }
 
 function assertFeatureCount(d: number, action: Action): void {
@@ -299,12 +328,16 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPENERS = [0x2c, 0x5b, 0x7b]; // , [ {
 
+/** A category of one feature: 8 of its own and 6 fields; two levels at 1 each. */
+const MARKS_PER_FEATURE = 12;
+const TOKENS_MAX = 256;
+
 /**
  * JSON.parse makes a value of every bracket and comma, and a text of four million characters holds
- * many. A spec of format 1 needs three a column and a few more; this allows some more than that.
+ * many. A column and its levels need fewer than this allows.
  */
 function assertSpecSize(text: string, d: number): void {
-  const limit = 4 * d + 64;
+  const limit = MARKS_PER_FEATURE * d + TOKENS_MAX + 64;
   let count = 0;
   let isInText = false;
   for (let at = 0; at < text.length && count <= limit; at++) {
@@ -341,14 +374,17 @@ function toSpec(value: unknown, action: Action): ModelSpec {
     throw failure(action, `"spec" must be an object: it is ${shown(value)}`);
   }
   // First of all, since another format may mean anything by its other fields.
-  if (value.format !== MODEL_FORMAT) {
+  const { format } = value;
+  if (format !== 1 && format !== MODEL_FORMAT) {
     throw failure(
       action,
-      `the model has format ${shown(value.format)}, and this version of Raisin knows format ` +
+      `the model has format ${shown(format)}, and this version of Raisin knows formats 1 to ` +
         `${MODEL_FORMAT}: use the version that wrote it, or a newer one`,
     );
   }
-  assertFields(value, ["classes", "columns", "format", "label", "threshold"], "spec", action);
+  const fields = ["classes", "columns", "format", "label", "threshold"];
+  const optional = format === 1 ? [] : ["missing_tokens", "rest"];
+  assertFields(value, fields, "spec", action, optional);
   const { classes, columns, label, threshold } = value;
   assertName(label, "spec.label", action);
   if (!Array.isArray(classes) || classes.length !== 2) {
@@ -366,23 +402,126 @@ function toSpec(value: unknown, action: Action): ModelSpec {
   if (!Array.isArray(columns)) {
     throw failure(action, `spec.columns must be a list: it is ${shown(columns)}`);
   }
-  return {
-    format: MODEL_FORMAT,
+  const spec: ModelSpec = {
+    format,
     label,
     classes: [negative, positive],
     threshold,
-    columns: columns.map((column: unknown, j) => toColumn(column, `spec.columns[${j}]`, action)),
+    columns: columns.map((column: unknown, j) =>
+      toColumn(column, `spec.columns[${j}]`, format, action),
+    ),
+    ...(toFlag(value, "rest", true, "spec", action) && { rest: true as const }),
+    ...(value.missing_tokens !== undefined && {
+      missing_tokens: toTexts(value.missing_tokens, "spec.missing_tokens", TOKENS_MAX, action),
+    }),
+  };
+  const names = new Set(spec.columns.map(({ name }) => name));
+  if (names.size < columns.length) {
+    const twice = spec.columns.find(({ name }) => !names.delete(name));
+    throw failure(
+      action,
+      `spec.columns must have distinct names: ${shown(twice?.name)} comes twice`,
+    );
+  }
+  if (formatOf(spec) !== format) {
+    throw failure(
+      action,
+      `spec.format must be 1 for a model that format 1 can say: it is ${format}`,
+    );
+  }
+  const isOptional = spec.columns.some(({ missing }) => missing !== undefined);
+  if (isOptional !== (spec.missing_tokens !== undefined)) {
+    throw failure(
+      action,
+      `spec.missing_tokens must be there where a column may be missing, and only there`,
+    );
+  }
+  return spec;
+}
+
+function toColumn(value: unknown, path: string, format: 1 | 2, action: Action): InputColumn {
+  if (!isRecord(value)) throw failure(action, `${path} must be an object: it is ${shown(value)}`);
+  const { as } = value;
+  if (as !== "number" && (format === 1 || as !== "category")) {
+    // A column without the field is told so.
+    assertFields(value, ["as", "name"], path, action, Object.keys(value));
+    const known = format === 1 ? '"number"' : '"number" or "category"';
+    throw failure(action, `${path}.as must be ${known}: it is ${shown(as)}`);
+  }
+  return as === "number"
+    ? toNumberColumn(value, path, format, action)
+    : toCategoryColumn(value, path, action);
+}
+
+function toNumberColumn(
+  value: Record<string, unknown>,
+  path: string,
+  format: 1 | 2,
+  action: Action,
+): NumberColumn {
+  assertFields(value, ["as", "name"], path, action, format === 1 ? [] : ["missing"]);
+  assertName(value.name, `${path}.name`, action);
+  return {
+    name: value.name,
+    as: "number",
+    ...(toFlag(value, "missing", "indicator", path, action) && { missing: "indicator" as const }),
   };
 }
 
-function toColumn(value: unknown, path: string, action: Action): InputColumn {
-  if (!isRecord(value)) throw failure(action, `${path} must be an object: it is ${shown(value)}`);
-  assertFields(value, ["as", "name"], path, action);
+function toCategoryColumn(
+  value: Record<string, unknown>,
+  path: string,
+  action: Action,
+): CategoryColumn {
+  const fields = ["as", "base", "levels", "name"];
+  assertFields(value, fields, path, action, ["missing", "other", "unseen"]);
   assertName(value.name, `${path}.name`, action);
-  if (value.as !== "number") {
-    throw failure(action, `${path}.as must be "number": it is ${shown(value.as)}`);
+  const levels = toTexts(value.levels, `${path}.levels`, MAX_FEATURES + 1, action);
+  const { base } = value;
+  if (typeof base !== "string" || !levels.includes(base)) {
+    throw failure(action, `${path}.base must be one of its levels: it is ${shown(base)}`);
   }
-  return { name: value.name, as: "number" };
+  const column: CategoryColumn = {
+    name: value.name,
+    as: "category",
+    levels,
+    base,
+    ...(toFlag(value, "other", true, path, action) && { other: true as const }),
+    ...(toFlag(value, "missing", "indicator", path, action) && { missing: "indicator" as const }),
+    ...(toFlag(value, "unseen", "base", path, action) && { unseen: "base" as const }),
+  };
+  if (widthOf(column) === 0) {
+    throw failure(action, `${path} must give a feature: it has one level and nothing else`);
+  }
+  return column;
+}
+
+/** A field that is absent or has one value. */
+function toFlag(
+  record: Record<string, unknown>,
+  field: string,
+  value: unknown,
+  path: string,
+  action: Action,
+): boolean {
+  const found = record[field];
+  if (found === undefined || found === value) return found !== undefined;
+  throw failure(action, `${path}.${field} must be ${shown(value)}: it is ${shown(found)}`);
+}
+
+/** Different texts in code point order. */
+function toTexts(value: unknown, path: string, most: number, action: Action): string[] {
+  if (!Array.isArray(value) || value.length > most) {
+    throw failure(action, `${path} must be a list of at most ${most} texts: it is ${shown(value)}`);
+  }
+  value.forEach((text: unknown, k) => {
+    assertName(text, `${path}[${k}]`, action);
+    const isAscending = k === 0 || compareCodePoints(value[k - 1] as string, text) < 0;
+    if (!isAscending) {
+      throw failure(action, `${path} must ascend by code point: ${shown(text)} does not`);
+    }
+  });
+  return value as string[];
 }
 
 function assertFields(
@@ -390,10 +529,13 @@ function assertFields(
   fields: readonly string[],
   path: string,
   action: Action,
+  optional: readonly string[] = [],
 ): void {
   const missing = fields.find((field) => !Object.hasOwn(value, field));
   if (missing !== undefined) throw failure(action, `${path} lacks the field ${missing}`);
-  const unknown = Object.keys(value).find((field) => !fields.includes(field));
+  const unknown = Object.keys(value).find(
+    (field) => !fields.includes(field) && !optional.includes(field),
+  );
   if (unknown !== undefined) {
     throw failure(
       action,

@@ -1,5 +1,7 @@
 // What drift detection needs to remember of the training rows: counts and moments, never a row.
+import type { Column } from "../core/column.ts";
 import { type Core, type Moments, RANGE_LIMIT } from "../core/core.ts";
+import { type CategoryColumn, featuresOf, type Input } from "../data/encoding.ts";
 
 export interface FeatureProfile {
   readonly name: string;
@@ -27,6 +29,9 @@ export interface TrainProfile {
   readonly means: readonly number[];
   readonly stds: readonly number[];
   readonly features: readonly FeatureProfile[];
+  /** Input columns that are categories or may be missing: counts, for PSI and chi-squared. */
+  readonly categories: readonly CategoryProfile[];
+  readonly missing: readonly MissingProfile[];
   readonly label_counts: Readonly<Record<string, number>>;
   /** Training logits: their mean, and counts below, between and above whole numbers from -10 to 10. */
   readonly logit: {
@@ -34,6 +39,24 @@ export interface TrainProfile {
     readonly edges: readonly number[];
     readonly counts: readonly number[];
   };
+}
+
+/** How many training rows have each level of a category; every row is in one of the counts. */
+export interface CategoryProfile {
+  readonly name: string;
+  /** In code point order, the base among them. */
+  readonly levels: readonly { readonly level: string; readonly count: number }[];
+  /** Rows of other texts; null where there is no such feature. */
+  readonly other: number | null;
+  /** Null where no cell may be missing. */
+  readonly missing: number | null;
+}
+
+/** How many training rows lack a number that may be missing. */
+export interface MissingProfile {
+  readonly name: string;
+  readonly present: number;
+  readonly missing: number;
 }
 
 const QUANTILES_MAX = 101;
@@ -45,17 +68,19 @@ const LOGIT_EDGES = Array.from({ length: 21 }, (_, k) => k - 10);
 export function profileOf(
   core: Core,
   input: {
+    inputs: readonly Input[];
     features: readonly string[];
-    columns: readonly Float64Array[];
+    columns: readonly Column[];
     moments: readonly Moments[];
     index: Uint32Array;
     logits: Float64Array;
     labelCounts: Record<string, number>;
   },
 ): TrainProfile {
-  const { features, columns, moments, index, logits, labelCounts } = input;
+  const { inputs, features, columns, moments, index, logits, labelCounts } = input;
   // A bound need not be the least one, and one far below any logit that matters would leave the normal numbers.
   const bound = logits.reduce((most, z) => Math.max(most, Math.abs(z)), RANGE_LIMIT);
+  const counts = features.map((_, j) => presentValues(columns[j]!, index));
   return {
     schema: "raisin.train_profile/1",
     rows: index.length,
@@ -63,7 +88,7 @@ export function profileOf(
     means: moments.map(({ mean }) => mean),
     stds: moments.map(({ std }) => std),
     features: features.map((name, j) => {
-      const sorted = Float64Array.from(index, (i) => columns[j]![i]!).sort();
+      const sorted = counts[j]!.sort();
       const { mean, std, min, max } = moments[j]!;
       return {
         name,
@@ -76,12 +101,69 @@ export function profileOf(
         histogram: histogramOf(sorted),
       };
     }),
+    ...categoriesOf(inputs, counts),
     label_counts: labelCounts,
     logit: {
       mean: core.sum(logits, bound) / logits.length,
       edges: LOGIT_EDGES,
       counts: logitCounts(logits),
     },
+  };
+}
+
+/** The values of a feature in the training rows, but for missing ones. */
+function presentValues(column: Column, index: Uint32Array): Float64Array {
+  if ("code" in column) {
+    const { codes, code } = column;
+    const ones = index.reduce((sum, i) => sum + Number(codes[i] === code), 0);
+    return new Float64Array(index.length).fill(1, index.length - ones);
+  }
+  if (column instanceof Float64Array) return Float64Array.from(index, (i) => column[i]!);
+  return Float64Array.from(index, (i) => column.optional[i]!).filter((v) => !Number.isNaN(v));
+}
+
+/** @param values [d] of the features, in model order */
+function categoriesOf(
+  inputs: readonly Input[],
+  values: readonly Float64Array[],
+): Pick<TrainProfile, "categories" | "missing"> {
+  const categories: CategoryProfile[] = [];
+  const missing: MissingProfile[] = [];
+  const ones = (at: number) => values[at]!.reduce((sum, value) => sum + value, 0);
+  let at = 0;
+  for (const { column } of inputs) {
+    const width = featuresOf(column).length;
+    if (column.as === "category") {
+      categories.push(
+        categoryOf(
+          column,
+          Array.from({ length: width }, (_, k) => ones(at + k)),
+          values[at]!.length,
+        ),
+      );
+    } else if (column.missing) {
+      missing.push({ name: column.name, present: values[at]!.length, missing: ones(at + 1) });
+    }
+    at += width;
+  }
+  return { categories, missing };
+}
+
+/** @param ones rows that switch each feature on */
+function categoryOf(
+  column: CategoryColumn,
+  ones: readonly number[],
+  rows: number,
+): CategoryProfile {
+  const { name, levels, base, other, missing } = column;
+  const next = ones.values();
+  const take = () => next.next().value!;
+  const inBase = ones.reduce((left, count) => left - count, rows);
+  return {
+    name,
+    levels: levels.map((level) => ({ level, count: level === base ? inBase : take() })),
+    other: other ? take() : null,
+    missing: missing ? take() : null,
   };
 }
 
@@ -99,6 +181,8 @@ function quantilesOf(sorted: Float64Array): number[] {
 }
 
 function histogramOf(sorted: Float64Array): Histogram {
+  // No training row has a value where all of them are missing.
+  if (sorted.length === 0) return { edges: [], counts: [] };
   const min = sorted[0]!;
   const max = sorted[sorted.length - 1]!;
   const wanted = Math.max(1, Math.min(BINS_MAX, Math.floor(sorted.length / ROWS_PER_BIN)));

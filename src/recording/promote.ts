@@ -1,12 +1,15 @@
 // Decides whether a finished run replaces the production model: only if it is strictly better on the same rows.
+import type { Column } from "../core/column.ts";
 import { Core, ValueRangeError } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
-import type { FileDataset } from "../data/files.ts";
+import { encode, type Input } from "../data/encoding.ts";
+import type { TrainingFile } from "../data/files.ts";
 import { splitRows } from "../data/split.ts";
+import { inputsFor } from "../data/table-dataset.ts";
 import type { StoredRun } from "../miniflow/tracker.ts";
 import { type Metrics, metricsOf } from "../model/metrics.ts";
 import type { Model } from "../model/model.ts";
-import { inModelOrder, scoreColumns } from "../model/predict.ts";
+import { scoreColumns } from "../model/predict.ts";
 import { PARAM_RULES } from "../training/params.ts";
 import type { TrainingResult } from "../training/train.ts";
 import { ProductionError, readProduction } from "./stored-model.ts";
@@ -37,7 +40,7 @@ const RULE = "strictly better than the production model on this run's own valida
  */
 export function decide(
   source: CoreSource,
-  dataset: FileDataset,
+  dataset: TrainingFile,
   result: TrainingResult,
   options: { store: string; model: string; metric: PromotionMetric; isWanted: boolean },
 ): Decision {
@@ -77,9 +80,17 @@ export function decide(
       { production_run },
     );
   }
+  const encoded = encode(inputsForModel(production.model, dataset), "base");
+  if (encoded.problems.length > 0) {
+    const { column } = encoded.problems[0]!;
+    return kept(
+      `production run ${production_run} cannot read this run's rows: column ${column} has missing cells, which it has not learned. To keep both, train under another name with --model`,
+      { production_run },
+    );
+  }
   let score: Metrics;
   try {
-    score = scoreOn(source, production.model, dataset, result);
+    score = scoreOn(source, production.model, encoded.columns, dataset, result);
   } catch (error) {
     if (!(error instanceof ValueRangeError)) throw error;
     throw new ProductionError(
@@ -90,6 +101,10 @@ export function decide(
   const figure = figureOf(score, metric)!;
   const isBetter = metric === "val_loss" ? candidate < figure : candidate > figure;
   const seen = seenBy(production.run, dataset, result);
+  const levels =
+    encoded.unseen === 0
+      ? ""
+      : `; ${encoded.unseen} cells of this table hold levels that the production model has not learned and takes as the base`;
   const caveat =
     seen === 0
       ? ""
@@ -100,7 +115,7 @@ export function decide(
   return {
     ...base,
     promoted: isBetter,
-    reason: `${metric} ${candidate} ${relation} ${figure} of production run ${production_run}${caveat}`,
+    reason: `${metric} ${candidate} ${relation} ${figure} of production run ${production_run}${caveat}${levels}`,
     production: figure,
     production_run,
     seen_by_production: seen,
@@ -117,9 +132,13 @@ function differenceOf(production: Model, candidate: Model): string | undefined {
   // Names may hold commas, so that texts to show are not texts to compare.
   const areEqual = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((name, k) => name === b[k]);
-  const [ours, theirs] = [[...candidate.featureNames].sort(), [...production.featureNames].sort()];
-  if (!areEqual(ours, theirs)) {
-    return `its features are ${list(production.featureNames)}`;
+  // Levels may differ between two tables; which columns there are, and whether they are numbers, may not.
+  const kinds = ({ spec }: Model) => spec.columns.map(({ name, as }) => `${as} ${name}`).sort();
+  if (!areEqual(kinds(candidate), kinds(production))) {
+    const names = production.spec.columns.map(({ name, as }) =>
+      as === "number" ? name : `${name} (a category)`,
+    );
+    return `its features are ${list(names)}`;
   }
   if (!areEqual(production.spec.classes, candidate.spec.classes)) {
     return `its classes are ${list(production.spec.classes)} (negative, positive)`;
@@ -130,29 +149,40 @@ function differenceOf(production: Model, candidate: Model): string | undefined {
   return undefined;
 }
 
+/** The table's columns as the production model reads them. */
+function inputsForModel({ spec }: Model, { inputs }: TrainingFile): Input[] {
+  const features = inputs.map(({ column }) => column.name);
+  return inputsFor(spec.columns, { features, columns: inputs.map(({ cells }) => cells) });
+}
+
 function scoreOn(
   source: CoreSource,
   model: Model,
-  dataset: FileDataset,
+  columns: readonly Column[],
+  dataset: TrainingFile,
   result: TrainingResult,
 ): Metrics {
-  const columns = inModelOrder(model, dataset.features, dataset.columns);
   const index = result.split.validation;
-  const score = scoreColumns(new Core(source), model, columns, dataset.y, index);
+  const { weights } = result;
+  const { score, weight } = scoreColumns(new Core(source), model, columns, dataset.y, {
+    index,
+    ...(weights && { weights }),
+  });
   return metricsOf(
     score,
     Uint8Array.from(index, (i) => dataset.y[i]!),
     model.spec.threshold,
+    weights ? { values: Float64Array.from(index, (i) => weights[i]!), total: weight } : undefined,
   );
 }
 
-function isSameData(run: StoredRun, dataset: FileDataset): boolean {
+function isSameData(run: StoredRun, dataset: TrainingFile): boolean {
   const recorded = run.meta.dataset as { content_digest?: unknown } | null | undefined;
   return recorded?.content_digest === dataset.contentDigest;
 }
 
 /** Validation rows of this run among the training rows of another; null when its record does not tell. */
-function seenBy(run: StoredRun, dataset: FileDataset, result: TrainingResult): number | null {
+function seenBy(run: StoredRun, dataset: TrainingFile, result: TrainingResult): number | null {
   const { seed, val_fraction: fraction } = run.params;
   if (!isSameData(run, dataset)) return null;
   if (typeof seed !== "number" || !PARAM_RULES.seed.holds(seed)) return null;

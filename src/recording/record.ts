@@ -1,7 +1,9 @@
 // Writes what training and evaluation return into MiniFlow runs, and acts on the promotion.
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
-import type { FileDataset } from "../data/files.ts";
+import { inputsOf } from "../data/dataset.ts";
+import { describeDialect } from "../data/dialect.ts";
+import type { FileDataset, TrainingFile } from "../data/files.ts";
 import { readRegistry, setProduction } from "../miniflow/registry.ts";
 import { toJson } from "../miniflow/store.ts";
 import { type ActiveRun, startRun } from "../miniflow/tracker.ts";
@@ -40,11 +42,23 @@ export interface RecordedTraining {
 }
 
 /** params.json: the flags' names in snake_case, resolved. Nothing in it depends on where a run happens. */
-function paramsOf(dataset: FileDataset, request: TrainingRequest): Record<string, unknown> {
+function paramsOf(dataset: TrainingFile, request: TrainingRequest): Record<string, unknown> {
+  const { inputs, reading, rest, weights } = dataset;
+  const { encoding, missing, missingTokens, dialect } = reading;
+  const columns = inputs.map(({ column }) => column);
   return {
     label: dataset.label,
     positive: dataset.classes[1],
-    features: dataset.features,
+    rest: rest === true,
+    features: columns.map(({ name }) => name),
+    categorical: columns.filter(({ as }) => as === "category").map(({ name }) => name),
+    missing,
+    missing_tokens: missingTokens,
+    base: encoding.base,
+    max_levels: encoding.maxLevels,
+    unseen: encoding.unseen,
+    weight: weights?.name ?? null,
+    ...describeDialect(dialect),
     ...snakeCase(request.params),
     experiment: request.experiment,
     model: request.model,
@@ -58,6 +72,7 @@ export function describeDataset(dataset: FileDataset): Record<string, unknown> {
   return {
     name: dataset.name,
     rows: dataset.rowCount,
+    columns: inputsOf(dataset).map(({ column }) => column),
     features: dataset.features,
     file_sha256: dataset.fileSha256,
     content_digest: dataset.contentDigest,
@@ -96,7 +111,7 @@ async function within<T>(
  */
 export async function recordTraining(
   source: CoreSource,
-  dataset: FileDataset,
+  dataset: TrainingFile,
   request: TrainingRequest,
 ): Promise<RecordedTraining> {
   const { store, experiment, signal } = request;

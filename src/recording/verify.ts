@@ -1,7 +1,8 @@
 // Trains a recorded run again and compares every byte of its model and every metric.
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
-import { readCsv } from "../data/files.ts";
+import { type Dialect, dialectOfWords } from "../data/dialect.ts";
+import { type ReadCsvOptions, readForTraining } from "../data/files.ts";
 import { BadLineError } from "../miniflow/store.ts";
 import {
   type MetricLine,
@@ -31,22 +32,13 @@ export class NotVerifiableError extends Error {
 }
 
 /** Parameters of a recorded training. @throws NotVerifiableError */
-function recordedParams(run: StoredRun): {
-  params: TrainingParams;
-  label: string;
-  positive: string;
-  features: string[];
-} {
-  const { label, positive, features } = run.params;
+function recordedParams(run: StoredRun): { params: TrainingParams; reading: ReadCsvOptions } {
   const names = Object.keys(snakeCase(DEFAULT_PARAMS));
-  const values = names.map((name) => run.params[name]);
-  const isWhole =
-    typeof label === "string" &&
-    typeof positive === "string" &&
-    Array.isArray(features) &&
-    features.every((name) => typeof name === "string") &&
-    values.every((value) => typeof value === "number");
-  if (!isWhole) {
+  // Runs from before there were class weights have none.
+  const recorded: Record<string, unknown> = { class_weight: "none", ...run.params };
+  const values = names.map((name) => recorded[name]);
+  const reading = recordedReading(run.params);
+  if (reading === undefined || values.some((value) => value === undefined)) {
     throw new NotVerifiableError(
       `Cannot verify run ${run.id} as its params.json is missing or damaged`,
     );
@@ -62,7 +54,59 @@ function recordedParams(run: StoredRun): {
       `Cannot verify run ${run.id} as its params.json is damaged: ${(error as Error).message}`,
     );
   }
-  return { params, label, positive, features: features as string[] };
+  return { params, reading };
+}
+
+/** How a run read its table; undefined when the record does not say. Runs of numbers only say less. */
+function recordedReading(params: Readonly<Record<string, unknown>>): ReadCsvOptions | undefined {
+  const {
+    label,
+    positive,
+    features,
+    rest = false,
+    categorical = [],
+    missing = "error",
+    missing_tokens: missingTokens = [],
+    base = "first",
+    max_levels: maxLevels = null,
+    unseen = "error",
+    weight = null,
+    delimiter = "comma",
+    quote = "double",
+    decimal = "point",
+    thousands = "none",
+  } = params;
+  const dialect: Dialect | null = dialectOfWords({ delimiter, quote, decimal, thousands });
+  const isWhole =
+    dialect !== null &&
+    typeof label === "string" &&
+    typeof positive === "string" &&
+    [features, categorical, missingTokens].every(isTexts) &&
+    typeof rest === "boolean" &&
+    (maxLevels === null || (Number.isInteger(maxLevels) && (maxLevels as number) >= 1)) &&
+    (weight === null || typeof weight === "string") &&
+    ["error", "indicator", "drop"].includes(missing as string) &&
+    ["first", "most-frequent"].includes(base as string) &&
+    ["error", "base"].includes(unseen as string);
+  if (!isWhole) return undefined;
+  return {
+    label,
+    positive,
+    features,
+    rest,
+    categorical,
+    missing,
+    missingTokens,
+    base,
+    maxLevels,
+    unseen,
+    ...(weight !== null && { weight }),
+    ...dialect,
+  } as ReadCsvOptions;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
 /**
@@ -81,7 +125,7 @@ export async function verifyRun(
       `Cannot verify run ${run.id} as only finished trainings can be derived again: its kind is ${String(run.meta.kind)}, its status ${run.meta.status}`,
     );
   }
-  const { params, label, positive, features } = recordedParams(run);
+  const { params, reading } = recordedParams(run);
   const recorded = run.meta.dataset as { path?: unknown; content_digest?: unknown } | undefined;
   const path = options.data ?? recorded?.path;
   if (typeof path !== "string" || typeof recorded?.content_digest !== "string") {
@@ -100,7 +144,11 @@ export async function verifyRun(
     difference,
     metricsCompared: 0,
   });
-  const dataset = await readCsv(path, { label, positive, features, ...(signal && { signal }) });
+  const dataset = await readForTraining(
+    path,
+    { ...reading, ...(signal && { signal }) },
+    { infer: false },
+  );
   if (dataset.contentDigest !== recorded.content_digest) {
     return differs(
       `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${recorded.content_digest}`,

@@ -15,7 +15,14 @@ export interface TrainingParams {
   readonly logEvery: number;
   /** A row is predicted positive when its probability reaches this; in (0, 1). */
   readonly threshold: number;
+  /** Whether both classes count as much as each other in all. */
+  readonly classWeight: ClassWeight;
 }
+
+export type ClassWeight = "none" | "balanced";
+
+/** Parameters that are numbers. */
+export type NumberParam = Exclude<keyof TrainingParams, "classWeight">;
 
 export const DEFAULT_PARAMS: TrainingParams = {
   lr: 0.1,
@@ -25,6 +32,7 @@ export const DEFAULT_PARAMS: TrainingParams = {
   seed: 42,
   logEvery: 50,
   threshold: 0.5,
+  classWeight: "none",
 };
 
 const COUNT_MAX = 2 ** 31 - 1;
@@ -37,7 +45,7 @@ interface Rule {
 const isCount = (value: number) => Number.isInteger(value) && value >= 1 && value <= COUNT_MAX;
 
 /** The range of each parameter, in words and as a check. */
-export const PARAM_RULES: Record<keyof TrainingParams, Rule> = {
+export const PARAM_RULES: Record<NumberParam, Rule> = {
   lr: { says: "a finite number above 0", holds: (v) => Number.isFinite(v) && v > 0 },
   iterations: { says: `a whole number from 1 to ${COUNT_MAX}`, holds: isCount },
   l2: { says: "a finite number from 0", holds: (v) => Number.isFinite(v) && v >= 0 },
@@ -52,7 +60,7 @@ export const PARAM_RULES: Record<keyof TrainingParams, Rule> = {
 
 /** @throws RangeError naming the first parameter out of its range */
 export function checkParams(params: TrainingParams): void {
-  for (const key of Object.keys(PARAM_RULES) as (keyof TrainingParams)[]) {
+  for (const key of Object.keys(PARAM_RULES) as NumberParam[]) {
     const value = params[key];
     if (typeof value !== "number" || !PARAM_RULES[key].holds(value)) {
       throw new RangeError(
@@ -60,10 +68,16 @@ export function checkParams(params: TrainingParams): void {
       );
     }
   }
+  const { classWeight } = params;
+  if (classWeight !== "none" && classWeight !== "balanced") {
+    throw new RangeError(
+      `Cannot train as classWeight must be "none" or "balanced": current value is ${JSON.stringify(classWeight)}`,
+    );
+  }
 }
 
 /** Parameters under their names on disk. */
-export function snakeCase(params: TrainingParams): Record<string, number> {
+export function snakeCase(params: TrainingParams): Record<string, number | string> {
   return Object.fromEntries(
     Object.entries(params).map(([key, value]) => [
       key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),

@@ -8,11 +8,20 @@ import {
   VALUE_LIMIT,
 } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { DataError } from "../data/data-error.ts";
+import { type Dataset, inputsOf } from "../data/dataset.ts";
 import { contentDigest, digestRows } from "../data/digest.ts";
+import { featuresOf } from "../data/encoding.ts";
+import { shown } from "../data/shown.ts";
 import { type Split, splitRows } from "../data/split.ts";
 import { cardOf, type ModelCard } from "../model/card.ts";
-import { type Evaluation, evaluationOf, type Metrics, metricsOf } from "../model/metrics.ts";
+import {
+  type Evaluation,
+  evaluationOf,
+  type Metrics,
+  metricsOf,
+  type Weighing,
+} from "../model/metrics.ts";
 import type { Model } from "../model/model.ts";
 import { assertStorable, encodeModel, modelDigest, specOf } from "../model/model-file.ts";
 import { profileOf, type TrainProfile } from "../monitoring/profile.ts";
@@ -52,6 +61,7 @@ export type DigestedDataset = Dataset & {
   readonly contentDigest?: string;
   readonly rowDigests?: Uint8Array;
   readonly fileSha256?: string;
+  readonly guesses?: readonly string[];
 };
 
 export interface TrainingResult {
@@ -62,6 +72,8 @@ export interface TrainingResult {
   readonly contentDigest: string;
   readonly params: TrainingParams;
   readonly split: Split;
+  /** [n] row weights, class weights included; null when every row counts once. */
+  readonly weights: Float64Array | null;
   /** Every metric record, in the order in which they came. */
   readonly records: readonly MetricRecord[];
   readonly train: Metrics;
@@ -72,6 +84,8 @@ export interface TrainingResult {
   readonly profile: TrainProfile;
   readonly evaluation: Evaluation;
   readonly card: ModelCard;
+  /** What a reader should know of this training, besides the dataset's own warnings. */
+  readonly warnings: readonly string[];
 }
 
 /** Weights grew beyond 2^400, or out of the finite numbers: the step size is too large for the data. */
@@ -111,7 +125,10 @@ interface Problem {
   /** [d] largest magnitudes of the standardised training values. */
   readonly bounds: Float64Array;
   readonly trainRows: Rows;
+  /** None of them where all weigh nothing. */
   readonly validationRows: Rows;
+  /** [n] row weights, class weights included; null when every row counts once. */
+  readonly weights: Float64Array | null;
 }
 
 function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingParams): Problem {
@@ -130,6 +147,10 @@ function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingP
   const moments = columns.map((column, j) => core.moments(features[j]!, column, split.train));
   const mean = Float64Array.from(moments, (m) => m.mean);
   const std = Float64Array.from(moments, (m) => m.std);
+  const weights = rowWeights(core, dataset, params, split.train);
+  const rowsAt = (index: Uint32Array) =>
+    core.rows({ columns, mean, std, y, index, ...(weights && index.length > 0 && { weights }) });
+  const isWeighty = weights === null || split.validation.some((i) => weights[i]! > 0);
   return {
     core,
     coreDigest: source.digest,
@@ -141,9 +162,44 @@ function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingP
     mean,
     std,
     bounds: Float64Array.from(moments, boundOf),
-    trainRows: core.rows({ columns, mean, std, y, index: split.train }),
-    validationRows: core.rows({ columns, mean, std, y, index: split.validation }),
+    trainRows: rowsAt(split.train),
+    validationRows: rowsAt(isWeighty ? split.validation : new Uint32Array(0)),
+    weights,
   };
+}
+
+/**
+ * Row weights times class weights; null when every row counts once. Balanced: class k counts S/(2·S_k), where S_k is
+ * the sum of its training rows' weights and S that of both (CONTRACT.md, N7; as scikit-learn's "balanced").
+ */
+function rowWeights(
+  core: Core,
+  { weights, y, classes }: Dataset,
+  params: TrainingParams,
+  train: Uint32Array,
+): Float64Array | null {
+  if (weights && !train.some((i) => weights.values[i]! > 0)) {
+    throw new DataError(
+      `Cannot weigh rows by column ${shown(weights.name)} as all training rows have weight 0`,
+    );
+  }
+  if (params.classWeight === "none") return weights?.values ?? null;
+  const own = weights?.values ?? new Float64Array(y.length).fill(1);
+  const most = own.reduce((a, b) => Math.max(a, b), 0);
+  const sums = [0, 1].map((label) => {
+    const values = Float64Array.from(
+      train.filter((i) => y[i] === label),
+      (i) => own[i]!,
+    );
+    const sum = core.sum(values, most);
+    if (sum > 0) return sum;
+    throw new DataError(
+      `Cannot balance the classes as all training rows of ${shown(classes[label]!)} have weight 0`,
+    );
+  }) as [number, number];
+  const all = sums[0] + sums[1];
+  const ofClass = sums.map((sum) => all / (2 * sum));
+  return own.map((weight, i) => weight * ofClass[y[i]!]!);
 }
 
 /** How some weights do on both sides of the split. */
@@ -188,13 +244,13 @@ async function descend(
     const fit = fitOf(problem, w);
     const at: MetricRecord[] = [
       { key: "train_loss", value: fit.train.loss, step },
-      { key: "train_accuracy", value: fit.train.correct / trainRows.n, step },
+      { key: "train_accuracy", value: fit.train.correct / trainRows.weight, step },
       { key: "gradient_max", value: fit.gradientMax, step },
     ];
     if (validationRows.n > 0) {
       at.push(
         { key: "val_loss", value: fit.validation.loss, step },
-        { key: "val_accuracy", value: fit.validation.correct / validationRows.n, step },
+        { key: "val_accuracy", value: fit.validation.correct / validationRows.weight, step },
       );
     }
     records.push(...at);
@@ -235,9 +291,21 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     w: weights.slice(0, -1),
     b: weights[columns.length]!,
   };
-  const trainMetrics = metricsOf(fit.train, pick(y, split.train), params.threshold);
-  const evaluation = evaluationOf(fit.validation, pick(y, split.validation), params.threshold);
+  const scored = problem.validationRows.n > 0 ? split.validation : new Uint32Array(0);
+  const trainMetrics = metricsOf(
+    fit.train,
+    pick(y, split.train),
+    params.threshold,
+    weighingOf(problem, problem.trainRows, split.train),
+  );
+  const evaluation = evaluationOf(
+    fit.validation,
+    pick(y, scored),
+    params.threshold,
+    weighingOf(problem, problem.validationRows, scored),
+  );
   const validation = evaluation.metrics;
+  const warnings = levelWarnings(dataset, moments);
   const records = [
     ...noted,
     ...finalRecords("train", trainMetrics, params.iterations),
@@ -254,12 +322,14 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     contentDigest: content,
     params,
     split,
+    weights: problem.weights,
     records,
     train: trainMetrics,
     validation,
     gradientMax,
     converged,
     profile: profileOf(core, {
+      inputs: inputsOf(dataset),
       features,
       columns,
       moments,
@@ -270,6 +340,7 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     evaluation,
     card: cardOf(core, {
       dataset,
+      warnings,
       contentDigest: content,
       coreDigest: problem.coreDigest,
       model,
@@ -283,7 +354,30 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
       gradientMax,
       converged,
     }),
+    warnings,
   };
+}
+
+function weighingOf({ weights }: Problem, rows: Rows, index: Uint32Array): Weighing | undefined {
+  if (weights === null || rows.n === 0) return undefined;
+  return { values: Float64Array.from(index, (i) => weights[i]!), total: rows.weight };
+}
+
+/** Levels that stand in validation rows only: their weight stays 0, so they count as the base. */
+function levelWarnings(dataset: Dataset, moments: readonly Moments[]): string[] {
+  let at = 0;
+  return inputsOf(dataset).flatMap(({ column }) => {
+    const names = featuresOf(column);
+    const from = at;
+    at += names.length;
+    if (column.as !== "category") return [];
+    const absent = names.filter((_, k) => moments[from + k]!.max === 0);
+    if (absent.length === 0) return [];
+    const list = absent.slice(0, 5).map(shown).join(", ");
+    return [
+      `No training row has ${list}${absent.length > 5 ? `, … (${absent.length})` : ""}: such rows are predicted as those of the base ${shown(column.base)}`,
+    ];
+  });
 }
 
 /** N4: the largest magnitude of a standardised training value, exact since rounding is monotone. */

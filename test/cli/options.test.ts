@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, test } from "vitest";
 import { shellWord } from "../../src/cli/exit.ts";
-import { namesFlag, namesText, numberFlag } from "../../src/cli/options.ts";
+import { countFlag, dialectFlag, namesFlag, namesText, numberFlag } from "../../src/cli/options.ts";
 
 describe("namesFlag()", () => {
   test.each([
@@ -48,6 +48,40 @@ test.each([
   ["seed", "9007199254740992"],
 ] as const)("numberFlag(%s) refuses %j", (parameter, text) => {
   expect(() => numberFlag(parameter)(text)).toThrow(InvalidArgumentError);
+});
+
+test.each([
+  ["delimiter", "semicolon", ";"],
+  ["delimiter", ";", ";"],
+  ["delimiter", "tab", "\t"],
+  ["delimiter", "\t", "\t"],
+  ["delimiter", "\\t", "\t"], // as a shell hands on '\t'
+  ["quote", "single", "'"],
+  ["quote", "none", null],
+  ["decimal", "comma", ","],
+  ["thousands", "apostrophe", "'"],
+  ["thousands", "none", null],
+] as const)("dialectFlag(%s) reads %j", (key, text, mark) => {
+  expect(dialectFlag(key)(text)).toBe(mark);
+});
+
+test.each([
+  ["delimiter", ""],
+  ["delimiter", "Comma"],
+  ["delimiter", ";;"],
+  ["delimiter", "toString"],
+  ["quote", "\\t"],
+  ["decimal", "none"],
+  ["thousands", "_"],
+] as const)("dialectFlag(%s) refuses %j", (key, text) => {
+  expect(() => dialectFlag(key)(text)).toThrow(InvalidArgumentError);
+});
+
+test("countFlag() reads whole numbers from 1 and nothing else", () => {
+  expect(["1", "50", "999999999"].map(countFlag)).toEqual([1, 50, 999_999_999]);
+  for (const text of ["", "0", "-1", "+1", "1.0", "1e3", " 1", "01", "0x1", "1000000000"]) {
+    expect(() => countFlag(text), text).toThrow(InvalidArgumentError);
+  }
 });
 
 test("shellWord() comes back from a shell as it was", () => {

@@ -14,6 +14,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
 import { TextReader } from "../../src/data/csv-text.ts";
+import { PLAIN_DIALECT } from "../../src/data/dialect.ts";
 import type { Model } from "../../src/model/model.ts";
 import { decodeModel } from "../../src/model/model-file.ts";
 import {
@@ -41,7 +42,7 @@ beforeAll(async () => {
 });
 
 function records(text: string): string[][] {
-  return new TextReader().push(new TextEncoder().encode(text), true);
+  return new TextReader(PLAIN_DIALECT).push(new TextEncoder().encode(text), true);
 }
 
 /** Columns by name, in the order of the output. */

@@ -41,6 +41,22 @@ function block(stdout: string, start: string): string[] {
   return lines.slice(from, length < 0 ? undefined : from + length);
 }
 
+/** What params.json says of how a table was read, where nothing was typed. */
+const READING = {
+  rest: false,
+  categorical: [],
+  missing: "error",
+  missing_tokens: ["#N/A", "?", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"],
+  base: "first",
+  max_levels: null,
+  unseen: "error",
+  weight: null,
+  delimiter: "comma",
+  quote: "double",
+  decimal: "point",
+  thousands: "none",
+};
+
 describe("raisin train with its defaults", () => {
   const cwd = temporaryDirectory();
   const store = join(cwd, "miniflow");
@@ -83,7 +99,11 @@ describe("raisin train with its defaults", () => {
     expect(lines[1]).toContain("simulated data");
     expect(lines[2]).toContain(sha256(bundled));
     expect(lines[3]).toContain(readJson(directory, "meta.json").dataset.content_digest);
-    expect(lines[4]).toContain("720 rows train, 180 validate");
+    expect(lines[4]).toBe(
+      "reading   comma between fields, double quotes, decimal point; all columns numeric",
+    );
+    expect(lines[5]).toContain("720 rows train, 180 validate");
+    expect(lines).toHaveLength(6);
   });
 
   test("shows loss, accuracy, ROC AUC and Brier score of both parts", () => {
@@ -199,6 +219,7 @@ describe("raisin train with its defaults", () => {
       label: "Class",
       positive: "Kecimen",
       features: FEATURES,
+      ...READING,
       lr: 0.1,
       iterations: 2000,
       l2: 0,
@@ -206,6 +227,7 @@ describe("raisin train with its defaults", () => {
       seed: 42,
       log_every: 50,
       threshold: 0.5,
+      class_weight: "none",
       experiment: "raisin",
       model: "raisin_logreg",
       promote_on: "val_accuracy",
@@ -329,6 +351,7 @@ describe("raisin train", () => {
       dataset: {
         name: "wine",
         rows: 60,
+        columns: ["a", "b", "c"].map((name) => ({ name, as: "number" })),
         features: ["a", "b", "c"],
         file_sha256: sha256(join(cwd, "wine.csv")),
         content_digest: meta.dataset.content_digest,
@@ -339,7 +362,18 @@ describe("raisin train", () => {
       promoted: true,
       promotion_reason: 'first finished run of model "wine"',
       production: meta.run_id,
+      guesses: [],
+      warnings: [],
     });
+    expect(answer.columns).toEqual(
+      ["a", "b", "c"].map((name) => ({
+        name,
+        type: "numeric",
+        use: "number",
+        given: false,
+        missing: 0,
+      })),
+    );
     expect(Object.keys(answer.metrics)).toEqual([
       "train_loss",
       "train_accuracy",
@@ -374,12 +408,23 @@ describe("raisin train", () => {
       ],
       ...["--log-every", "3", "--threshold", "0.25", "--experiment", "tuning", "--model", "sour"],
       ...["--store", "deep/store", "--out", "deep/out/m.npz", "--promote-on", "val_loss"],
+      ...["--class-weight", "balanced", "--missing", "indicator", "--missing-tokens", "-,x"],
+      ...["--max-levels", "9", "--base", "most-frequent", "--unseen", "base"],
+      ...["--delimiter", "comma", "--quote", "none", "--thousands", "space"],
     ];
     const answer = await raisinJson<TrainAnswer>(["train", "--data", "wine.csv", ...args], { cwd });
     expect(answer.params).toEqual({
       label: "Class",
       positive: "no",
       features: ["a", "c"], // in the file's order, whatever the flag's
+      ...READING,
+      missing: "indicator",
+      missing_tokens: ["-", "x"],
+      base: "most-frequent",
+      max_levels: 9,
+      unseen: "base",
+      quote: "none",
+      thousands: "space",
       lr: 0.01,
       iterations: 7,
       l2: 0.5,
@@ -387,6 +432,7 @@ describe("raisin train", () => {
       seed: 9007199254740991,
       log_every: 3,
       threshold: 0.25,
+      class_weight: "balanced",
       experiment: "tuning",
       model: "sour",
       promote_on: "val_loss",
@@ -405,6 +451,20 @@ describe("raisin train", () => {
     expect(steps).toEqual([0, 3, 6, 7]);
   });
 
+  test.each([["--quote"], ["--thousands"]])(
+    "%s none is a mark, for every command",
+    async (flag) => {
+      const none = [flag, "none", "--data", "wine.csv", "--store", `none${flag}`];
+      const { params } = await raisinJson<TrainAnswer>(["train", ...none, ...fast], { cwd });
+      expect(params).toMatchObject({ [flag.slice(2)]: "none" });
+      expect(await raisin(["predict", ...none, "--out", "/dev/null"], { cwd })).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(/^60 rows scored/),
+      });
+      expect(await raisin(["evaluate", ...none, "--quiet"], { cwd })).toMatchObject({ code: 0 });
+    },
+  );
+
   test("--drop leaves columns out, also when given twice or with a comma in the name", async () => {
     writeTable(cwd, "odd.csv", { features: ["a", "b", "c", '"x,y"'] });
     const args = ["train", "--data", "odd.csv", "--drop", '"x,y",a', "--drop", "c", ...fast];
@@ -412,20 +472,46 @@ describe("raisin train", () => {
     expect(answer.dataset.features).toEqual(["b"]);
   });
 
-  test("warns of a column that looks like an identifier, in the summary and in the card", async () => {
+  test("leaves out a column that looks like an identifier, and says so; keeps it, and warns, when it is named", async () => {
     const rows = Array.from(
       { length: 30 },
       (_, i) => `${i + 1},${(i * 7) % 11},${(i * 5) % 3 ? "u" : "v"}`,
     );
     writeFileSync(join(cwd, "ids.csv"), `row_id,size,Class\n${rows.join("\n")}\n`);
-    const outcome = await raisin(["train", "--data", "ids.csv", ...fast], { cwd });
+    const left =
+      'column "row_id" is left out: it looks like an identifier (whole numbers, each once); --categorical or --numeric keeps it';
+    const train = (...args: string[]) =>
+      raisin(["train", "--data", "ids.csv", ...fast, ...args], { cwd });
+    const cardOf = (store: string) =>
+      readJson(runDirectories(join(cwd, store))[0]!, "artifacts/model/model_card.json").data;
+
+    const outcome = await train("--store", "left");
     expect(outcome.code).toBe(0);
-    expect(outcome.stdout).toMatch(/^warning {3}.*"row_id" looks like an identifier/m);
-    expect(outcome.stderr).toMatch(/^warning: .*"row_id" looks like an identifier/m);
-    const run = runDirectories(join(cwd, "miniflow")).find((path) => path.includes("/ids/"))!;
-    expect(readJson(run, "artifacts/model/model_card.json").data.warnings.join()).toContain(
-      "row_id",
+    expect(outcome.stdout).toMatch(
+      /^columns {3}row_id {2}identifier {4}left out: it looks like an identifier \(whole numbers, each once\)$/m,
     );
+    expect(outcome.stdout).not.toMatch(/^warning/m);
+    expect(outcome.stderr.split("\n")[0]).toBe(`guess: ${left}`);
+    expect(cardOf("left")).toMatchObject({ features: ["size"], guesses: [left], warnings: [] });
+    // It changes the model, so --quiet does not keep it back.
+    const quiet = await train("--store", "quietly", "--quiet");
+    expect([quiet.stdout, quiet.stderr]).toEqual(["", `guess: ${left}\n`]);
+
+    for (const [k, args] of [
+      ["--numeric", "row_id"],
+      ["--features", "row_id,size"],
+    ].entries()) {
+      const kept = await train("--store", `kept-${k}`, ...args);
+      expect(kept.code).toBe(0);
+      expect(kept.stdout).toMatch(/^warning {3}.*"row_id" looks like an identifier/m);
+      expect(kept.stderr).toMatch(/^warning: .*"row_id" looks like an identifier/m);
+      expect(kept.stderr).not.toMatch(/^guess/m);
+      expect(cardOf(`kept-${k}`)).toMatchObject({
+        features: ["row_id", "size"],
+        guesses: [],
+        warnings: [expect.stringContaining('"row_id" looks like an identifier')],
+      });
+    }
   });
 
   test("--val-fraction 0 trains on every row, promotes nothing and says so", async () => {

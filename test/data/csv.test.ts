@@ -3,8 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CsvSelection, Table } from "../../src/data/csv.ts";
 import { formatRecord, TextReader } from "../../src/data/csv-text.ts";
-import { NAME_MAX, orderClasses } from "../../src/data/dataset.ts";
+import { orderClasses } from "../../src/data/dataset.ts";
+import { PLAIN_DIALECT } from "../../src/data/dialect.ts";
 import { contentDigest, digestRows } from "../../src/data/digest.ts";
+import { NAME_MAX } from "../../src/data/names.ts";
+import { numbersOf } from "../support/numbers.ts";
 import { bytesOf, check, errorOf, readTableOf, SEED, toBytes } from "./support.ts";
 
 const PLAIN = "a,b,Class\n1,1.5,A\n-2,.5,B\n3e0,5.,A\n";
@@ -12,7 +15,7 @@ const EXPECTED = { a: [1, -2, 3], b: [1.5, 0.5, 5] };
 
 const labelsOf = (table: Table) => Array.from(table.labelCodes, (code) => table.labels[code]);
 const columnsOf = (table: Table) =>
-  Object.fromEntries(table.features.map((name, j) => [name, [...table.columns[j]!]]));
+  Object.fromEntries(table.features.map((name, j) => [name, [...numbersOf(table.columns[j])]]));
 
 // biome-ignore format: one line a case
 const SAME: [is: string, input: string | Uint8Array][] = [
@@ -91,7 +94,7 @@ describe("CsvReader", () => {
       const header = [...hostile, "valueOf"].map((name) => quote + name + quote).join();
       const table = readTableOf(`${header}\n${rows}`, { label: "valueOf", drop: ["length"] });
       expect(table.features).toEqual(hostile.slice(0, 4));
-      expect(table.columns.map((column) => [...column])).toEqual([
+      expect(table.columns.map((column) => [...numbersOf(column)])).toEqual([
         [1, 5],
         [2, 4],
         [3, 3],
@@ -117,7 +120,7 @@ describe("CsvReader", () => {
     const lines = Array.from({ length: n }, (_, i) => `${i},${-i / 4},${i % 3 === 0 ? "A" : "B"}`);
     const table = readTableOf(`a,b,Class\n${lines.join("\n")}\n`, { label: "Class" }, 1 << 20);
     expect(table.rowCount).toBe(n);
-    const [a, b] = table.columns;
+    const [a, b] = table.columns.map(numbersOf);
     const isRight = (i: number) =>
       a![i] === i && b![i] === (i === 0 ? 0 : -i / 4) && table.labelCodes[i] === Number(i % 3 > 0);
     expect(lines.findIndex((_, i) => !isRight(i))).toBe(-1);
@@ -127,7 +130,7 @@ describe("CsvReader", () => {
     const name = "n".repeat(1024);
     expect(readTableOf(`${name},Class\n1,A\n2,B\n`).features).toEqual([name]);
     const blanks = " ".repeat(65_535);
-    expect([...readTableOf(`a,Class\n${blanks}1,A\n2,B\n`).columns[0]!]).toEqual([1, 2]);
+    expect([...numbersOf(readTableOf(`a,Class\n${blanks}1,A\n2,B\n`).columns[0])]).toEqual([1, 2]);
     // A row of exactly 1 MiB, and one byte more.
     const names = Array.from({ length: 17 }, (_, j) => `c${j}`).join();
     const rowOf = (bytes: number) => {
@@ -185,10 +188,13 @@ const withBoth = (rows: string[][]): Written => ({
 });
 
 function digestOf(table: Table): string {
+  const { features, rowCount } = table;
   const classes = orderClasses(table.labels);
   const dataset = {
-    ...table,
     name: "test",
+    features,
+    columns: table.columns.map(numbersOf),
+    rowCount,
     label: "Class",
     classes,
     y: table.labelCodes.map((code) => Number(table.labels[code] === classes[1])),
@@ -289,7 +295,7 @@ describe(`CsvReader, seed ${SEED}`, () => {
 });
 
 function recordsOf(input: string | Uint8Array, size = Number.POSITIVE_INFINITY): string[][] {
-  const reader = new TextReader();
+  const reader = new TextReader(PLAIN_DIALECT);
   const bytes = toBytes(input);
   const rows: string[][] = [];
   for (let at = 0; at < bytes.length; at += size) {
@@ -339,7 +345,9 @@ describe("TextReader and formatRecord()", () => {
           // A lone surrogate has no UTF-8; a byte order mark at the very front is not text.
           fc.pre(rows.flat().every((text) => Buffer.from(text).toString() === text));
           fc.pre(rows[0]?.[0]?.startsWith("\ufeff") !== true);
-          expect(recordsOf(rows.map(formatRecord).join(""), size)).toEqual(rows);
+          expect(
+            recordsOf(rows.map((row) => formatRecord(row, PLAIN_DIALECT)).join(""), size),
+          ).toEqual(rows);
         },
       ),
       400,
@@ -347,6 +355,7 @@ describe("TextReader and formatRecord()", () => {
   });
 
   test("write numbers so that they read back as the same", () => {
-    expect(formatRecord(["a", 0.1, -0, 1e21, 5e-324])).toBe("a,0.1,0,1e+21,5e-324\n");
+    const numbers = [0.1, -0, 1e21, 5e-324];
+    expect(formatRecord(["a", ...numbers], PLAIN_DIALECT)).toBe("a,0.1,0,1e+21,5e-324\n");
   });
 });

@@ -1,15 +1,12 @@
 // Do arrays become a dataset, which class is 1, and is what is odd about columns said, without false alarms?
 import { describe, expect, test } from "vitest";
 import { bundledRaisins } from "../../src/data/bundled.ts";
-import {
-  columnWarnings,
-  DataError,
-  datasetFromArrays,
-  orderClasses,
-} from "../../src/data/dataset.ts";
+import { DataError } from "../../src/data/data-error.ts";
+import { columnWarnings, datasetFromArrays, orderClasses } from "../../src/data/dataset.ts";
 import { readCsv } from "../../src/data/files.ts";
 import { nearest } from "../../src/data/nearest.ts";
 import { cut, shown } from "../../src/data/shown.ts";
+import { numbersOf } from "../support/numbers.ts";
 import { createRandom } from "./support.ts";
 
 const random = createRandom();
@@ -159,7 +156,7 @@ describe("datasetFromArrays()", () => {
     const options = { features: ["a", "b"], label: "kind", positive: "no", name: "mine" };
     const named = datasetFromArrays(flat, ["no", "yes", "no"], options);
     flat.fill(9);
-    expect([...named.columns[0]!]).toEqual([1, 3, 0]);
+    expect([...numbersOf(named.columns[0])]).toEqual([1, 3, 0]);
     expect([...named.y]).toEqual([1, 0, 1]);
     expect(named).toMatchObject({ features: ["a", "b"], label: "kind", name: "mine" });
   });

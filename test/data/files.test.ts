@@ -14,8 +14,10 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CsvError } from "../../src/data/csv-error.ts";
-import { DataError } from "../../src/data/dataset.ts";
+import { DataError } from "../../src/data/data-error.ts";
 import { forEachChunk, readCsv, readTable, toFileDataset } from "../../src/data/files.ts";
+import { inputsFor } from "../../src/data/table-dataset.ts";
+import { numbersOf } from "../support/numbers.ts";
 import { createRandom, hexOf, shuffled } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "raisin-files-"));
@@ -60,8 +62,14 @@ describe("readCsv()", () => {
       warnings: [],
       fileSha256: sha256(text),
     });
+    expect(dataset.inputs.map(({ column }) => column)).toEqual([
+      { name: "size", as: "number" },
+      { name: "weight", as: "number" },
+    ]);
     expect([...dataset.y]).toEqual(lines.map((line) => Number(line.endsWith("yes"))));
-    expect([...dataset.columns[1]!]).toEqual(lines.map((line) => Number(line.split(",")[1])));
+    expect([...numbersOf(dataset.columns[1])]).toEqual(
+      lines.map((line) => Number(line.split(",")[1])),
+    );
     expect(dataset.rowDigests).toHaveLength(50 * 32);
     expect((await readCsv(relative(process.cwd(), path), { label })).path).toBe(path);
   });
@@ -107,21 +115,26 @@ describe("readCsv()", () => {
     expect(content.length).toBeGreaterThan(1.5 * 2 ** 20);
     const table = await readTable(fileOf("many.csv", content), { label, drop: ["note"] });
     expect(table.rowCount).toBe(60_000);
-    expect(table.columns[0]!.every((value, i) => value === i)).toBe(true);
+    expect(numbersOf(table.columns[0]).every((value, i) => value === i)).toBe(true);
     expect(table.fileSha256).toBe(sha256(content));
   });
 
   test("names the file before each problem, and keeps problems and fix", async () => {
     const path = fileOf("bad.csv", "a,b,Class\n1,x,A\n2,2,B\n");
-    const error = await errorOf(readCsv(path, { label }));
-    expect(error).toBeInstanceOf(CsvError);
-    expect(error.message.startsWith(`${path}: Cannot read the table, 1 problem:\n`)).toBe(true);
-    expect(error).toMatchObject({
-      problems: [{ kind: "text", column: "b", line: 2, value: "x", count: 1 }],
-      fix: { drop: ["b"] },
-    });
-    const { fix } = error as CsvError;
-    expect((await readCsv(path, { label, ...fix })).features).toEqual(["a"]);
+    for (const { given, kind, fix, features } of [
+      { given: {}, kind: "mixed", fix: { categorical: ["b"] }, features: ["a", "b=x"] },
+      { given: { numeric: ["b"] }, kind: "text", fix: { drop: ["b"] }, features: ["a"] },
+    ]) {
+      const error = await errorOf(readCsv(path, { label, ...given }));
+      expect(error).toBeInstanceOf(CsvError);
+      expect(error.message.startsWith(`${path}: Cannot read the table, 1 problem:\n`)).toBe(true);
+      expect(error).toMatchObject({
+        problems: [{ kind, column: "b", line: 2, value: "x", count: 1 }],
+      });
+      expect((error as CsvError).fix).toEqual(fix);
+      const fixed = await readCsv(path, { label, ...given, ...(error as CsvError).fix });
+      expect(fixed.features).toEqual(features);
+    }
     const early = await errorOf(readCsv(fileOf("early.csv", "a,a,Class\n"), { label }));
     expect(early.message).toMatch(/early\.csv: Cannot read the table as headers must differ/);
   });
@@ -145,8 +158,12 @@ describe("toFileDataset()", () => {
   test("takes classes from elsewhere, of which some may have no row", async () => {
     const path = fileOf("one.csv", "a,Class\n1,B\n2,B\n");
     const table = await readTable(path, { label, classes: ["A", "B"] });
-    expect([...toFileDataset(table, label, ["A", "B"]).y]).toEqual([1, 1]);
-    expect([...toFileDataset(table, label, ["B", "A"]).y]).toEqual([0, 0]);
+    const inputs = inputsFor([{ name: "a", as: "number" }], table);
+    const datasetOf = (...classes: [string, string]) =>
+      toFileDataset(table, { label, classes, inputs });
+    expect([...datasetOf("A", "B").y]).toEqual([1, 1]);
+    expect([...datasetOf("B", "A").y]).toEqual([0, 0]);
+    expect(datasetOf("B", "A")).toMatchObject({ name: "one", features: ["a"], rowCount: 2 });
   });
 });
 

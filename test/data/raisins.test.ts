@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { gzipSync, strToU8, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RAISIN_CONTENT_DIGEST, RAISIN_FILE_SHA256 } from "../../src/data/bundled.ts";
-import { DataError } from "../../src/data/dataset.ts";
+import { DataError } from "../../src/data/data-error.ts";
 import { readCsv } from "../../src/data/files.ts";
 import { fetchArchive, raisinsOfArchive } from "../../src/data/raisins.ts";
 import { contentDigestOf, rowDigestOf } from "./oracle.ts";

@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DataError, NAME_MAX } from "../../src/data/dataset.ts";
+import { canonicalJson } from "../../src/data/canonical-json.ts";
+import { DataError } from "../../src/data/data-error.ts";
+import { NAME_MAX } from "../../src/data/names.ts";
 import type { Model } from "../../src/model/model.ts";
 import {
   assertStorable,
@@ -35,6 +37,40 @@ const SMALL: Model = {
   mean: Float64Array.of(87_804.127_777, -0),
   std: Float64Array.of(39_002.111_39, 5e-324),
   w: Float64Array.of(-1.5, 0.1),
+  b: -0.25,
+};
+
+const KIND = {
+  as: "category",
+  base: "b",
+  levels: ["a", "b", "c"],
+  missing: "indicator",
+  name: "kind",
+  other: true,
+  unseen: "base",
+} as const;
+const GAPPY = { as: "number", missing: "indicator", name: "size" } as const;
+
+/** A model with all that format 2 knows. */
+const RICH: Model = {
+  spec: {
+    format: 2,
+    label: "Class",
+    classes: ["not a", "a"],
+    rest: true,
+    threshold: 0.5,
+    columns: [KIND, GAPPY, { name: "Area", as: "number" }],
+    missing_tokens: ["?", "NA"],
+  },
+  // biome-ignore format: a line a column
+  featureNames: [
+    "kind=a", "kind=c", "kind is other", "kind is missing",
+    "size", "size is missing",
+    "Area",
+  ],
+  mean: Float64Array.of(0.5, 0.25, 0.125, -0, 5, 0.1, 9),
+  std: Float64Array.of(0.5, 0.4, 0.3, 1, 2, 0.3, 5e-324),
+  w: Float64Array.of(1, -1, 0.5, -0, 0.1, 0.2, 0.3),
   b: -0.25,
 };
 
@@ -93,6 +129,23 @@ function specWith(changes: Readonly<Record<string, unknown>>): Record<string, un
   return { classes, columns, format, label, threshold, ...changes };
 }
 
+/** The file of RICH with some fields of its spec changed; an undefined one is left out. */
+function richFileWith(changes: Readonly<Record<string, unknown>>): Uint8Array {
+  const fields = Object.entries({ ...RICH.spec, ...changes });
+  const spec = Object.fromEntries(fields.filter(([, value]) => value !== undefined));
+  const members = readNpz(encodeModel(RICH));
+  return writeNpz(
+    KEYS.map((key) => [
+      key,
+      key === "spec" ? u([canonicalJson(spec)], []) : members.get(key)!.bytes,
+    ]),
+  );
+}
+
+/** The same with its category changed. */
+const kindWith = (changes: Readonly<Record<string, unknown>>) =>
+  richFileWith({ columns: [{ ...KIND, ...changes }, ...RICH.spec.columns.slice(1)] });
+
 const name = fc.string({ unit: "binary", maxLength: 12 }).filter((text) => !text.endsWith("\0"));
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const positive = fc.double({ min: Number.MIN_VALUE, noNaN: true, noDefaultInfinity: true });
@@ -136,7 +189,7 @@ describe("round trip", () => {
         expect(modelDigest(back)).toBe(modelDigest(model));
         signs.add(model.b < 0);
       }),
-      { numRuns: 1000, examples: [[SMALL]] },
+      { numRuns: 1000, examples: [[SMALL], [RICH]] },
     );
     expect(signs.size).toBe(2); // the models did vary
   });
@@ -155,6 +208,17 @@ describe("round trip", () => {
     expect(spec.toString("utf16le").replaceAll("\0", "")).toBe(
       '{"classes":["Kecimen","Besni"],"columns":[{"as":"number","name":"Area"},' +
         '{"as":"number","name":"Extent"}],"format":1,"label":"Class","threshold":0.5}',
+    );
+  });
+
+  test("the spec of format 2 has only the fields that say something", () => {
+    const npys = readNpz(encodeModel(RICH));
+    const spec = Buffer.from(npys.get("spec")!.bytes.subarray(npys.get("spec")!.valuesAt));
+    expect(spec.toString("utf16le").replaceAll("\0", "")).toBe(
+      '{"classes":["not a","a"],"columns":[{"as":"category","base":"b","levels":["a","b","c"],' +
+        '"missing":"indicator","name":"kind","other":true,"unseen":"base"},' +
+        '{"as":"number","missing":"indicator","name":"size"},{"as":"number","name":"Area"}],' +
+        '"format":2,"label":"Class","missing_tokens":["?","NA"],"rest":true,"threshold":0.5}',
     );
   });
 
@@ -383,7 +447,8 @@ const VALUES: readonly Case[] = [
 const ASTRAY = '{"classes":["Kecimen","Besni"],"columns":[],"format":1,"label":"Class"';
 
 const SPECS: readonly Case[] = [
-  ["format 2", () => fileWithSpec({ format: 2 }), /format 2, .* knows format 1: use the version/],
+  ["format 3", () => fileWithSpec({ format: 3 }), /format 3, .* knows formats 1 to 2: use the ver/],
+  ["format 2 for nothing", () => fileWithSpec(specWith({ format: 2 })), /must be 1 .*: it is 2/],
   ["format 0", () => fileWithSpec(specWith({ format: 0 })), /format 0, and this version/],
   ["format as text", () => fileWithSpec(specWith({ format: "1" })), /format "1", and this/],
   ["no format", () => fileWithSpec({}), /format undefined, and this version/],
@@ -440,12 +505,58 @@ const SPECS: readonly Case[] = [
   ["10^6 brackets", () => fileWithSpec("[".repeat(1_000_000)), /more than 2 features need/],
   ["300,000 objects", () => fileWithSpec(`[${"{},".repeat(300_000)}{}]`), /more than 2 features/],
   ["brackets behind a quote", () => fileWithSpec(`["\\"",${"[".repeat(999)}`), /more than 2/],
+
+  // What format 1 does not know.
+  [
+    "a category in format 1",
+    () => fileWithSpec(specWith({ columns: [KIND] })),
+    /as must be "number": /,
+  ],
+  ["an indicator in format 1", () => fileWithSpec(specWith({ columns: [GAPPY] })), /"missing"/],
+  ["rest in format 1", () => fileWithSpec(specWith({ rest: true })), /does not know: "rest"/],
+  ["tokens in format 1", () => fileWithSpec(specWith({ missing_tokens: [] })), /"missing_tokens"/],
+];
+
+// biome-ignore format: one line a case
+const FORMAT_2: readonly Case[] = [
+  ["format 1", () => richFileWith({ format: 1 }), /spec has a field .* does not know: "missing_tokens"/],
+  ["rest false", () => richFileWith({ rest: false }), /spec\.rest must be true: it is false/],
+  ["as boolean", () => kindWith({ as: "boolean" }), /columns\[0\]\.as must be "number" or "category": it is "boolean"/],
+  ["no as", () => richFileWith({ columns: [{ name: "kind" }] }), /columns\[0\] lacks the field as/],
+  ["a number with levels", () => richFileWith({ columns: [{ ...GAPPY, levels: [] }] }), /columns\[0\] .* does not know: "levels"/],
+  ["a category with a mean", () => kindWith({ mean: 0 }), /columns\[0\] .* does not know: "mean"/],
+  ["a category without levels", () => richFileWith({ columns: [{ as: "category", base: "a", name: "kind" }] }), /lacks the field levels/],
+  ["one column twice", () => richFileWith({ columns: [KIND, { ...GAPPY, name: "kind" }] }), /spec\.columns must have distinct names: "kind" comes twice/],
+  ["missing true", () => kindWith({ missing: true }), /columns\[0\]\.missing must be "indicator": it is true/],
+  ["other false", () => kindWith({ other: false }), /columns\[0\]\.other must be true: it is false/],
+  ["unseen error", () => kindWith({ unseen: "error" }), /columns\[0\]\.unseen must be "base": it is "error"/],
+  ["a base that is no level", () => kindWith({ base: "d" }), /columns\[0\]\.base must be one of its levels: it is "d"/],
+  ["a base that is a number", () => kindWith({ base: 1 }), /columns\[0\]\.base must be one of its levels: it is 1/],
+  ["no levels", () => kindWith({ levels: [] }), /columns\[0\]\.base must be one of its levels/],
+  ["levels as text", () => kindWith({ levels: "abc" }), /columns\[0\]\.levels must be a list of at most 32769 texts/],
+  ["a level that is a number", () => kindWith({ levels: ["a", 2] }), /columns\[0\]\.levels\[1\] must be text: it is 2/],
+  ["a level too long", () => kindWith({ levels: ["b", LONG] }), /columns\[0\]\.levels\[1\] must have at most 1024/],
+  ["levels out of order", () => kindWith({ levels: ["b", "a", "c"] }), /columns\[0\]\.levels must ascend by code point: "a" does not/],
+  ["levels in UTF-16 order", () => kindWith({ levels: ["b", "\u{1f347}", "\uff21"] }), /levels must ascend by code point: "\uff21" does not/],
+  ["a level twice", () => kindWith({ levels: ["a", "b", "b"] }), /levels must ascend by code point: "b" does not/],
+  ["a category of no feature", () => kindWith({ levels: ["b"], other: undefined, missing: undefined }), /columns\[0\] must give a feature: it has one level and nothing else/],
+  ["a level too many", () => kindWith({ levels: ["a", "b", "c", "d"] }), /"spec\.columns" must have 7 values, one a weight: it has 8/],
+  ["another level", () => kindWith({ levels: ["a", "b", "d"] }), /at 1 they say "kind=c" and "kind=d"/],
+  ["another base", () => kindWith({ base: "a" }), /at 0 they say "kind=a" and "kind=b"/],
+  ["no tokens where cells may be missing", () => richFileWith({ missing_tokens: undefined }), /spec\.missing_tokens must be there where a column may be missing, and only there/],
+  ["tokens where none may", () => richFileWith({ columns: [{ as: "number", name: "size" }] }), /missing_tokens must be there where .* only there/],
+  ["tokens as text", () => richFileWith({ missing_tokens: "NA" }), /spec\.missing_tokens must be a list of at most 256 texts: it is "NA"/],
+  ["a token that is a number", () => richFileWith({ missing_tokens: [-999] }), /spec\.missing_tokens\[0\] must be text: it is -999/],
+  ["tokens out of order", () => richFileWith({ missing_tokens: ["NA", "?"] }), /missing_tokens must ascend by code point: "\?" does not/],
+  ["257 tokens", () => richFileWith({ missing_tokens: Array.from({ length: 257 }, (_, k) => String(1000 + k)) }), /a list of at most 256 texts/],
+  ["100,000 levels", () => kindWith({ levels: Array.from({ length: 100_000 }, (_, k) => String(k)) }), /more than 7 features need/],
 ];
 
 describe.each([
   ["members", MEMBERS],
   ["values", VALUES],
   ["spec", SPECS],
+  ["format 2", FORMAT_2],
 ])("decodeModel() refuses: %s", (_, cases) => {
   test.each(cases)("%s", (_, build, expected) => {
     const file = build();
@@ -469,6 +580,7 @@ describe.each([
   test("the file they are made from is good", () => {
     expect(bitsOf(decodeModel(fileWith({})))).toEqual(bitsOf(SMALL));
     expect(bitsOf(decodeModel(fileWithSpec(specWith({}))))).toEqual(bitsOf(SMALL));
+    expect(bitsOf(decodeModel(kindWith({})))).toEqual(bitsOf(RICH));
   });
 });
 
@@ -517,7 +629,9 @@ describe("encodeModel() refuses", () => {
     ["equal classes", withSpec({ classes: ["a", "a"] }), /must differ/],
     ["a lone surrogate as label", withSpec({ label: "\ud800" }), /label .*lone surrogate/],
     ["threshold NaN", withSpec({ threshold: Number.NaN }), /threshold must be above 0/],
-    ["another format", withSpec({ format: 2 }), /format 2/],
+    ["another format", withSpec({ format: 3 }), /format 3, and this version/],
+    ["format 2 for nothing", withSpec({ format: 2 }), /must be 1 .*: it is 2/],
+    ["format 1 where 2 is needed", withSpec({ rest: true }), /does not know: "rest"/],
     ["an unknown field", withSpec({ note: "" }), /does not know: "note"/],
   ];
 
@@ -536,6 +650,7 @@ describe("encodeModel() refuses", () => {
 describe("assertStorable() before a training", () => {
   const data = (features: string[], label = "Class", classes: [string, string] = ["a", "b"]) => ({
     features,
+    columns: features.map(() => Float64Array.of(1, 2)),
     label,
     classes,
   });
@@ -556,7 +671,7 @@ describe("assertStorable() before a training", () => {
       /a column must be Unicode: "\\ud800"/,
     ],
     ["a column that ends in NUL", data(["x", "b\0"]), /must not end in NUL.*"b\\u0000"; rename/],
-    ["a column twice", data(["x", "x"]), /distinct: "x" comes twice/],
+    ["a column twice", data(["x", "x"]), /distinct names: "x" comes twice; rename it$/],
     ["a long label", data(["x"], "y", ["a", LONG]), /a label must have at most 1024 .*rename/],
     ["a long name of the label", data(["x"], LONG), /the label column must have at most 1024/],
     ["too many columns", data(wide(MAX_FEATURES + 1, 5)), /at most 32768 .*have 32769; drop/],

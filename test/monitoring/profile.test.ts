@@ -6,6 +6,7 @@ import { profileOf, type TrainProfile } from "../../src/monitoring/profile.ts";
 import { DEFAULT_PARAMS } from "../../src/training/params.ts";
 import { train } from "../../src/training/train.ts";
 import { createRandom, toHex } from "../contract/bits.ts";
+import { numbersOf } from "../support/numbers.ts";
 import { generate, reorder } from "../training/generated.ts";
 
 /** The profile of columns that are all training rows. */
@@ -14,8 +15,10 @@ function profile(
   logits = new Float64Array(columns[0]!.length),
 ): TrainProfile {
   const core = new Core(loadCore());
+  const features = columns.map((_, j) => `x${j + 1}`);
   return profileOf(core, {
-    features: columns.map((_, j) => `x${j + 1}`),
+    inputs: features.map((name, j) => ({ column: { name, as: "number" }, cells: columns[j]! })),
+    features,
     columns,
     moments: columns.map((column, j) => core.moments(`x${j + 1}`, column)),
     index: Uint32Array.from(columns[0]!.keys()),
@@ -126,6 +129,8 @@ describe("profileOf()", () => {
     expect(made.means).toEqual(made.features.map(({ mean }) => mean));
     expect(made.stds).toEqual(made.features.map(({ std }) => std));
     expect(made.label_counts).toEqual({ a: 30 });
+    // Numbers that are always there are neither levels nor missing.
+    expect([made.categories, made.missing]).toEqual([[], []]);
     expect(made.means[1]).toBeCloseTo(100, 0);
   });
 });
@@ -146,7 +151,8 @@ describe("the profile of a training", () => {
     expect(made.stds.map(toHex)).toEqual(Array.from(model.std, toHex));
     expect(total(made.logit.counts)).toBe(split.train.length);
     made.features.forEach(({ max }, j) => {
-      expect(max).toBe(Math.max(...Array.from(split.train, (i) => dataset.columns[j]![i]!)));
+      const column = numbersOf(dataset.columns[j]);
+      expect(max).toBe(Math.max(...Array.from(split.train, (i) => column[i]!)));
     });
   });
 
@@ -156,7 +162,7 @@ describe("the profile of a training", () => {
       expect(quantiles.length, name).toBeLessThanOrEqual(split.train.length / 10 + 1);
       expect(histogram.edges.length, name).toBeLessThanOrEqual(split.train.length / 10 + 1);
     }
-    const column = new Set(dataset.columns[0]);
+    const column = new Set(numbersOf(dataset.columns[0]));
     const stored = made.features[0]!.quantiles.slice(1, -1).filter((value) => column.has(value));
     expect(stored.length).toBeLessThan(split.train.length / 10);
   });

@@ -93,6 +93,7 @@ describe("fit()", () => {
       seed: 42,
       logEvery: 50,
       threshold: 0.5,
+      classWeight: "none",
     });
     expect(model.metrics.train.rows).toBe(80);
     expect(model.metrics.validation).toMatchObject({ rows: 0, loss: null, accuracy: null });
@@ -220,6 +221,7 @@ describe("a fitted model", () => {
       expect(said.pred).toBe(Number(said.label));
       const [x1, x2, x3] = row as [number, number, number];
       expect(model.explain({ x3, x1, other: 5, x2 })).toEqual(said);
+      expect(model.decisionFunction([{ x3, x1, x2 }])).toEqual(Float64Array.of(said.logit));
     }
   });
 
@@ -306,6 +308,7 @@ describe("errors", () => {
     [{ logEvery: 0 }, /logEvery/],
     [{ threshold: Number.NaN }, /threshold/],
     [{ lr: "0.1" }, /lr/],
+    [{ classWeight: "even" }, /classWeight must be "none" or "balanced": current value is "even"/],
   ])("fit() refuses parameters %j", async (params, message) => {
     const error = await attempt(X, y, params).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(RangeError);
@@ -317,6 +320,30 @@ describe("errors", () => {
     await expect(new LogisticRegression().fit(X, y, { features: ["a", "a", "b"] })).rejects.toThrow(
       TypeError,
     );
+  });
+
+  test.each([
+    ["weight", Array(80).fill(1)],
+    ["weight", "w"],
+    ["features", ["x1"]],
+    ["missing", "indicator"],
+    ["positive", "0"],
+  ])("fit() refuses an option that a dataset would not hear: %s", async (option, value) => {
+    const dataset = datasetFromArrays(X, y);
+    const training = new LogisticRegression(options).fit(dataset, { [option]: value });
+    await expect(training).rejects.toThrow(TypeError);
+    await expect(training).rejects.toThrow(`Cannot use option "${option}" with a dataset`);
+  });
+
+  test.each([
+    ["weight", "w"],
+    ["missing", "drop"],
+    ["categorical", ["x1"]],
+    ["rest", true],
+  ])("fit() refuses an option that arrays would not hear: %s", async (option, value) => {
+    const training = new LogisticRegression(options).fit(X, y, { [option]: value });
+    await expect(training).rejects.toThrow(TypeError);
+    await expect(training).rejects.toThrow(`Cannot use option "${option}" with arrays`);
   });
 
   test("a step size that is too large is a DivergenceError", async () => {
@@ -345,10 +372,18 @@ describe("errors", () => {
     expect(() => model.predict([[1, 2]])).toThrow("rows of 2 values with 3 features");
     expect(() => model.predictProba(new Float64Array(4))).toThrow(TypeError);
     expect(() => model.predict([[1, 2, Number.NaN]])).toThrow(DataError);
-    expect(() => model.explain([1, 2])).toThrow("a row of 2 values with 3 features");
-    expect(() => model.explain({ x1: 1, x2: 2 })).toThrow('without feature "x3"');
-    expect(() => model.explain({ x1: 1, x2: 2, x3: Number.NaN })).toThrow(DataError);
-    expect(() => model.explain(JSON.parse('{"__proto__": 1, "x1": 1, "x2": 2}'))).toThrow('"x3"');
+    expect(() => model.explain([1, 2])).toThrow("Cannot explain rows of 2 values with 3 features");
+    const absent = 'Cannot read row 1 as it has no feature "x3"';
+    expect(() => model.explain({ x1: 1, x2: 2 })).toThrow(absent);
+    expect(() => model.explain(JSON.parse('{"__proto__": 1, "x1": 1, "x2": 2}'))).toThrow(absent);
+    for (const x3 of [Number.NaN, null, undefined, Number.POSITIVE_INFINITY, "3", true]) {
+      const rows = [
+        { x1: 1, x2: 2, x3: 3 },
+        { x1: 1, x2: 2, x3 },
+      ];
+      expect(() => model.explain(rows[1]!), String(x3)).toThrow(DataError);
+      expect(() => model.predict(rows), String(x3)).toThrow(/row 2.*"x3"|"x3".*row 2/);
+    }
   });
 
   test("load() refuses what is no model, and says what is missing", () => {
@@ -374,9 +409,13 @@ describe("errors", () => {
     const error = await readCsv(path, { label: "Class" }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(CsvError);
     expect((error as CsvError).problems).toMatchObject([
-      { kind: "text", column: "b", line: 2, value: "x", count: 1 },
-      { kind: "empty", column: "a", line: 3, count: 1 },
+      { kind: "empty", column: "a", line: 3, value: "", count: 1 },
+      { kind: "mixed", column: "b", line: 2, value: "x", count: 1 },
     ]);
+    const { fix } = error as CsvError;
+    expect(fix).toEqual({ missing: "indicator", categorical: ["b"] });
+    const { features } = await readCsv(path, { label: "Class", ...fix });
+    expect(features).toEqual(["a", "a is missing", "b=x"]);
   });
 });
 

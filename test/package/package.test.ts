@@ -208,10 +208,12 @@ describe("the types of the package", () => {
   type Metrics,
   type Progress,
   readCsv,
+  type TrainingFile,
 } from "raisin";
 
 const options: LogisticRegressionOptions = { lr: 0.5, iterations: 10, positive: "y", valFraction: 0.2 };
-const data: FileDataset = await readCsv("x.csv", { label: "Class", features: ["a"], drop: [] });
+const data: TrainingFile = await readCsv("x.csv", { label: "Class", features: ["a"], drop: [] });
+const file: FileDataset = data;
 const byDataset: LogisticRegression = await new LogisticRegression(options).fit(data);
 const { signal } = new AbortController();
 const onProgress = ({ step, records }: Progress): void => void [step, records[0]?.key];
@@ -228,7 +230,7 @@ const bytes: Uint8Array = byRows.save();
 const nothing: Promise<void> = byRows.save("model.npz");
 const loss: Metrics["loss"] = LogisticRegression.load(bytes).metrics.train.loss;
 const classes: readonly [string, string] = byDataset.classes;
-export const used = [p, labels, said.feature_contrib_logit["a"], logit, nothing, loss, classes, data.fileSha256];
+export const used = [p, labels, said.feature_contrib_logit["a"], logit, nothing, loss, classes, file.fileSha256, data.guesses];
 
 // @ts-expect-error: the label column is not optional
 await readCsv("x.csv", {});

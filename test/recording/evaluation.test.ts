@@ -21,7 +21,8 @@ async function evaluate(store: string, signal?: AbortSignal) {
   const dataset = await readCsv(path, { label: "Class" });
   const params = { ...DEFAULT_PARAMS, iterations: 3, valFraction: 0 };
   const { model, modelDigest } = await train(loadCore(), dataset, params);
-  const score = scoreColumns(new Core(loadCore()), model, dataset.columns, dataset.y);
+  const { score, weight } = scoreColumns(new Core(loadCore()), model, dataset.columns, dataset.y);
+  expect(weight).toBe(4); // each row counts once
   return recordEvaluation(loadCore(), dataset, {
     store,
     experiment: "e",

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
-import { type FileDataset, readCsv } from "../../src/data/files.ts";
+import { readCsv, type TrainingFile } from "../../src/data/files.ts";
 import { splitRows } from "../../src/data/split.ts";
 import { readRegistry } from "../../src/miniflow/registry.ts";
 import { readMetrics } from "../../src/miniflow/tracker.ts";
@@ -39,12 +39,12 @@ const environment: Environment = {
 function workshop() {
   const directory = temporaryDirectory();
   const store = join(directory, "miniflow");
-  const table = (name: string, text: string): Promise<FileDataset> => {
+  const table = (name: string, text: string): Promise<TrainingFile> => {
     writeFileSync(join(directory, name), text);
     return readCsv(join(directory, name), { label: "Class" });
   };
   const record = (
-    dataset: FileDataset,
+    dataset: TrainingFile,
     params: Partial<TrainingParams> = {},
     more: Partial<TrainingRequest> = {},
   ): Promise<RecordedTraining> =>

@@ -97,6 +97,7 @@ export interface TrainAnswer {
   readonly dataset: {
     readonly name: string;
     readonly rows: number;
+    readonly columns: readonly { readonly name: string; readonly as: string }[];
     readonly features: readonly string[];
     readonly file_sha256: string;
     readonly content_digest: string;
@@ -107,6 +108,9 @@ export interface TrainAnswer {
   readonly promoted: boolean;
   readonly promotion_reason: string;
   readonly production: string | null;
+  readonly columns: readonly { readonly name: string; readonly use: string }[];
+  readonly guesses: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /** JSON of many shapes, unchecked as JSON.parse gives it: each test says which shape it expects. */

@@ -8,6 +8,7 @@ import { predictColumns } from "../../src/model/predict.ts";
 import { DEFAULT_PARAMS, snakeCase } from "../../src/training/params.ts";
 import { train } from "../../src/training/train.ts";
 import { hexOf } from "../contract/bits.ts";
+import { numbersOf } from "../support/numbers.ts";
 import { generate } from "./generated.ts";
 
 const dataset = generate({ n: 120, d: 3, seed: 21 });
@@ -24,10 +25,13 @@ describe("the model card", () => {
     expect(card.data).toEqual({
       name: "generated",
       rows: 120,
+      columns: ["x1", "x2", "x3"].map((name) => ({ name, as: "number", missing_cells: 0 })),
       features: ["x1", "x2", "x3"],
       label: "answer",
       content_digest: result.contentDigest,
       file_sha256: "ab".repeat(32),
+      weight: null,
+      guesses: [],
       warnings: [],
     });
     expect(card.parameters).toEqual({
@@ -38,6 +42,7 @@ describe("the model card", () => {
       seed: 9,
       log_every: 50,
       threshold: 0.4,
+      class_weight: "none",
     });
     expect(card.classes).toEqual({ "0": "no", "1": "yes" });
     expect(card.model_digest).toBe(result.modelDigest);
@@ -54,8 +59,8 @@ describe("the model card", () => {
 
   it("gives each coefficient with its odds ratio", () => {
     expect(card.bias).toBe(model.b);
-    card.coefficients.forEach(({ feature, weight, odds_ratio_per_std: odds }, j) => {
-      expect(feature).toBe(model.featureNames[j]);
+    card.coefficients.forEach(({ feature, column, weight, odds_ratio_per_std: odds }, j) => {
+      expect([feature, column]).toEqual([model.featureNames[j], model.featureNames[j]]);
       expect(weight).toBe(model.w[j]);
       // exp of the core is within 0.51 ulp, the engine's within one.
       expect(Math.abs(odds / Math.exp(weight) - 1)).toBeLessThan(4e-16);
@@ -104,7 +109,7 @@ describe("the model card", () => {
     expect(card.golden.logits[0]).toBe(model.b);
     const rows = new Set(
       Array.from({ length: dataset.rowCount }, (_, i) =>
-        JSON.stringify(dataset.columns.map((column) => column[i])),
+        JSON.stringify(dataset.columns.map((column) => numbersOf(column)[i])),
       ),
     );
     for (const row of card.golden.rows) expect(rows.has(JSON.stringify(row))).toBe(false);
@@ -141,6 +146,7 @@ describe("snakeCase()", () => {
       "seed",
       "log_every",
       "threshold",
+      "class_weight",
     ]);
   });
 });

@@ -1,6 +1,7 @@
 // Small datasets that a seed determines, and a plain logistic regression to compare with.
 import { type Dataset, datasetFromArrays } from "../../src/data/dataset.ts";
 import { createRandom } from "../contract/bits.ts";
+import { numbersOf } from "../support/numbers.ts";
 
 /** Rows of d correlated features at different places and scales, and labels that follow them, with noise. */
 export function generate(options: { n: number; d: number; seed: number }): Dataset {
@@ -24,7 +25,9 @@ export function generate(options: { n: number; d: number; seed: number }): Datas
 export function reorder(dataset: Dataset, order: readonly number[]): Dataset {
   return {
     ...dataset,
-    columns: dataset.columns.map((column) => Float64Array.from(order, (i) => column[i]!)),
+    columns: dataset.columns
+      .map(numbersOf)
+      .map((column) => Float64Array.from(order, (i) => column[i]!)),
     y: Uint8Array.from(order, (i) => dataset.y[i]!),
   };
 }
@@ -43,7 +46,7 @@ export function fitPlainly(
 ): PlainFit {
   const n = rows.length;
   const index = Array.from(rows);
-  const X = dataset.columns.map((column) => {
+  const X = dataset.columns.map(numbersOf).map((column) => {
     const values = index.map((i) => column[i]!);
     const mean = values.reduce((sum, x) => sum + x, 0) / n;
     const std = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / n) || 1;

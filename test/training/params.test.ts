@@ -4,6 +4,7 @@ import { loadCore } from "../../src/core/node.ts";
 import {
   checkParams,
   DEFAULT_PARAMS,
+  type NumberParam,
   PARAM_RULES,
   type TrainingParams,
 } from "../../src/training/params.ts";
@@ -20,7 +21,7 @@ const NEVER = [
   true,
 ];
 
-const TABLE: Record<keyof TrainingParams, { good: number[]; bad: unknown[] }> = {
+const TABLE: Record<NumberParam, { good: number[]; bad: unknown[] }> = {
   lr: { good: [5e-324, 0.1, 10, 1e308], bad: [0, -0, -0.1] },
   iterations: { good: [1, 2 ** 31 - 1], bad: [0, -1, 1.5, 2 ** 31] },
   l2: { good: [0, 5e-324, 1e308], bad: [-1e-9] },
@@ -41,12 +42,15 @@ describe("checkParams()", () => {
       seed: 42,
       logEvery: 50,
       threshold: 0.5,
+      classWeight: "none",
     });
   });
 
   it("has a rule for every parameter", () => {
-    expect(Object.keys(PARAM_RULES).sort()).toEqual(Object.keys(DEFAULT_PARAMS).sort());
-    expect(Object.keys(TABLE).sort()).toEqual(Object.keys(DEFAULT_PARAMS).sort());
+    // All are numbers but one, whose rule is a list of words.
+    const known = Object.keys(DEFAULT_PARAMS).sort();
+    expect([...Object.keys(PARAM_RULES), "classWeight"].sort()).toEqual(known);
+    expect([...Object.keys(TABLE), "classWeight"].sort()).toEqual(known);
   });
 
   describe.each(Object.entries(TABLE))("%s", (key, { good, bad }) => {
@@ -57,9 +61,26 @@ describe("checkParams()", () => {
     it.each([...bad, ...NEVER].map((value) => [value]))("refuses %s", (value) => {
       const check = () => checkParams({ ...DEFAULT_PARAMS, [key]: value } as TrainingParams);
       expect(check).toThrow(RangeError);
-      const { says } = PARAM_RULES[key as keyof TrainingParams];
+      const { says } = PARAM_RULES[key as NumberParam];
       expect(check).toThrow(`Cannot train as ${key} must be ${says}: current value is ${value}`);
     });
+  });
+
+  describe("classWeight", () => {
+    it.each(["none", "balanced"] as const)("takes %s", (classWeight) => {
+      expect(() => checkParams({ ...DEFAULT_PARAMS, classWeight })).not.toThrow();
+    });
+
+    it.each(["", "Balanced", "toString", 1, { none: 1 }, ["none"], null, undefined, true])(
+      "refuses %j",
+      (classWeight) => {
+        const check = () => checkParams({ ...DEFAULT_PARAMS, classWeight } as TrainingParams);
+        expect(check).toThrow(RangeError);
+        expect(check).toThrow(
+          `Cannot train as classWeight must be "none" or "balanced": current value is ${JSON.stringify(classWeight)}`,
+        );
+      },
+    );
   });
 
   it("stands before every training", async () => {

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { Core, ValueRangeError } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
-import { DataError, type Dataset, datasetFromArrays } from "../../src/data/dataset.ts";
+import { DataError } from "../../src/data/data-error.ts";
+import { type Dataset, datasetFromArrays } from "../../src/data/dataset.ts";
 import { digestRows } from "../../src/data/digest.ts";
 import { decodeModel, modelDigest } from "../../src/model/model-file.ts";
 import { DEFAULT_PARAMS, type TrainingParams } from "../../src/training/params.ts";
@@ -16,6 +17,7 @@ import {
   train,
 } from "../../src/training/train.ts";
 import { createRandom, hexOf } from "../contract/bits.ts";
+import { numbersOf } from "../support/numbers.ts";
 import { fitPlainly, generate, largestDifference, reorder } from "./generated.ts";
 
 const source = loadCore();
@@ -100,7 +102,7 @@ describe("train() and the order of rows", () => {
     for (const params of others)
       expect(await bytes(params), JSON.stringify(params)).not.toBe(first);
     const { split } = await run();
-    const columns = DATA.columns.map((column) => column.slice());
+    const columns = DATA.columns.map((column) => numbersOf(column).slice());
     columns[0]![split.train[0]!]! *= 1 + 2 ** -40;
     expect(await bytes({}, { ...DATA, columns })).not.toBe(first);
   });
@@ -229,7 +231,7 @@ describe("train() and validation rows", () => {
 
   it("statistics come from the training rows only", async () => {
     const { split, model } = await run();
-    const columns = DATA.columns.map((column) => column.slice());
+    const columns = DATA.columns.map((column) => numbersOf(column).slice());
     // A validation row of other values would have another key, so the digests are kept as they were.
     const rowDigests = digestRows(DATA);
     for (const i of split.validation) columns[1]![i] = 1e6;
@@ -336,7 +338,9 @@ describe("train()'s errors", () => {
   });
 
   it("a validation row too far out to have a finite logit is named", async () => {
-    const columns = DATA.columns.map((column) => Float64Array.from(column, (x) => x * 1e-119));
+    const columns = DATA.columns.map((column) =>
+      Float64Array.from(numbersOf(column), (x) => x * 1e-119),
+    );
     const rowDigests = digestRows({ ...DATA, columns });
     const { split } = await run({}, { ...DATA, columns });
     columns[0]![split.validation[2]!] = 2e120;
@@ -355,7 +359,7 @@ describe("train()'s errors", () => {
   });
 
   it("a value beyond 2^400 is refused by name and row, whichever part the seed puts it in", async () => {
-    const columns = DATA.columns.map((column) => Float64Array.from(column));
+    const columns = DATA.columns.map((column) => numbersOf(column).slice());
     columns[2]![150] = -1e308;
     for (const seed of [1, 2, 3, 4, 5, 6]) {
       const tooFar = run({ seed, iterations: 1 }, { ...DATA, columns });
@@ -440,9 +444,11 @@ describe("train()'s result", () => {
   });
 
   it("leaves the dataset as it was", async () => {
-    const before = [...DATA.columns.map(hexOf), [...DATA.y]];
+    const before = [...DATA.columns.map((column) => hexOf(numbersOf(column))), [...DATA.y]];
     await run();
-    expect([...DATA.columns.map(hexOf), [...DATA.y]]).toEqual(before);
+    expect([...DATA.columns.map((column) => hexOf(numbersOf(column))), [...DATA.y]]).toEqual(
+      before,
+    );
   });
 });
 
