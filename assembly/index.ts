@@ -99,6 +99,25 @@ export function pack(x: usize, n: u32, mean: f64, std: f64, X: usize, d: u32, j:
   return check.OK;
 }
 
+export function packIndicator(
+  codes: usize,
+  n: u32,
+  code: i32,
+  mean: f64,
+  std: f64,
+  X: usize,
+  d: u32,
+  j: u32,
+): i32 {
+  const padded = check.padded(n);
+  const status =
+    check.checkArray(X, check.product(padded, d)) || check.checkArray(codes, padded >> 1);
+  if (status) return status;
+  if (j >= d) return check.OUT_OF_RANGE;
+  tiles.packIndicator(codes, n, code, mean, std, X, d, j);
+  return check.OK;
+}
+
 export function logits(X: usize, n: u32, d: u32, w: usize, z: usize): i32 {
   const status =
     check.checkArray(X, check.product(check.padded(n), d)) ||

@@ -45,6 +45,36 @@ export function pack<V>(
 }
 
 /**
+ * The same for a column of ones where a code is `code` and zeros elsewhere, from the codes.
+ *
+ * @param codes [n] i32
+ */
+export function packIndicator(
+  codes: usize,
+  n: usize,
+  code: i32,
+  mean: f64,
+  std: f64,
+  X: usize,
+  d: usize,
+  j: usize,
+): void {
+  const one = (1 - mean) / std;
+  const zero = (0 - mean) / std;
+  const stride = (d * TILE_ROWS) << 3;
+  let place = X + ((j * TILE_ROWS) << 3);
+  const end = codes + (n << 2);
+  while (codes < end) {
+    for (let i: usize = 0; i < TILE_ROWS; i++) {
+      const value = load<i32>(codes + (i << 2)) == code ? one : zero;
+      store<f64>(place + (i << 3), codes + (i << 2) < end ? value : 0);
+    }
+    codes += TILE_ROWS << 2;
+    place += stride;
+  }
+}
+
+/**
  * Logits of all rows (N3).
  *
  *   z_i = b, then z_i = z_i + w_j·x_ij for j = 0 … d-1

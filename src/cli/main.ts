@@ -14,6 +14,7 @@ import {
   namesFlag,
   numberFlag,
   pathFlag,
+  tokensFlag,
   typedWords,
   urlFlag,
 } from "./options.ts";
@@ -64,7 +65,7 @@ const missingTokens = (fallback: string) =>
   new Option(
     "--missing-tokens <a,b,…>",
     `texts that stand for a missing value, besides blank cells; by default ${fallback}`,
-  ).argParser(namesFlag);
+  ).argParser(tokensFlag);
 const unseen = (fallback: string) =>
   new Option(
     "--unseen <what>",

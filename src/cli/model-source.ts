@@ -149,6 +149,12 @@ export async function readForModel(
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const needs = [...names, ...(selection.label === null ? [] : [selection.label])];
-    throw new CsvError(`${error.message}\nThe model (${origin}) needs: ${needs.join(", ")}`);
+    // What may be missing was decided in training.
+    const advice = error.problems.some(({ kind }) => kind === "empty")
+      ? "\nThe model has not learned missing values there: fill the cells, leave the rows out, or train with --missing indicator on rows that have some"
+      : "";
+    throw new CsvError(
+      `${error.message}${advice}\nThe model (${origin}) needs: ${needs.join(", ")}`,
+    );
   }
 }

@@ -2,6 +2,8 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDecimal } from "../data/decimal.ts";
 import { DIALECT_WORDS, type DialectKey } from "../data/dialect.ts";
+import { isNameTooLong, NAME_MAX } from "../data/names.ts";
+import { TOKENS_MAX } from "../data/table-dataset.ts";
 import { isName } from "../miniflow/registry.ts";
 import { type NumberParam, PARAM_RULES } from "../training/params.ts";
 import { UsageError } from "./exit.ts";
@@ -51,6 +53,17 @@ export function namesFlag(text: string, before: readonly string[] = []): string[
     mark = found[3]!;
   }
   return names;
+}
+
+/** Texts that stand for a missing value: as many as a model keeps. */
+export function tokensFlag(text: string, before: readonly string[] = []): string[] {
+  const tokens = namesFlag(text, before);
+  if (tokens.length > TOKENS_MAX || tokens.some(isNameTooLong)) {
+    throw new InvalidArgumentError(
+      `It must be at most ${TOKENS_MAX} texts of at most ${NAME_MAX} characters.`,
+    );
+  }
+  return tokens;
 }
 
 /** The text that `namesFlag` reads as these names. */

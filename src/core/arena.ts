@@ -49,6 +49,11 @@ export class Arena {
     return new Uint8Array(this.#memory.buffer, address, count);
   }
 
+  /** The same as 32-bit integers. */
+  integers(address: number, count: number): Int32Array {
+    return new Int32Array(this.#memory.buffer, address, count);
+  }
+
   /** Runs `use` and gives back whatever it allocated. */
   scratch<T>(use: () => T): T {
     const mark = this.#next;

@@ -82,19 +82,44 @@ function standIn(value: number | undefined, missing: number | undefined): number
   throw new RangeError(`Cannot pass ${value} to the core: values must be finite`);
 }
 
-/** How many of the chosen rows an indicator is 1 in. @throws RangeError when there is no such row */
-export function countOnes({ codes, code }: Indicator, index: Uint32Array | undefined): number {
-  let ones = 0;
+/** How often each code stands in the chosen rows. @throws RangeError when there is no such row */
+export function countCodes(
+  codes: Indicator["codes"],
+  index: Uint32Array | undefined,
+): Map<number, number> {
+  let [least, most] = [0, 0];
+  for (let i = 0; i < codes.length; i++) {
+    if (codes[i]! < least) least = codes[i]!;
+    if (codes[i]! > most) most = codes[i]!;
+  }
+  const counts = new Uint32Array(most - least + 1);
   if (index) {
     for (let i = 0; i < index.length; i++) {
-      const found = codes[index[i]!];
-      if (found === undefined) throw noRow(index[i]!, codes.length);
-      ones += found === code ? 1 : 0;
+      const code = codes[index[i]!];
+      if (code === undefined) throw noRow(index[i]!, codes.length);
+      counts[code - least]!++;
     }
   } else {
-    for (let i = 0; i < codes.length; i++) ones += codes[i] === code ? 1 : 0;
+    for (let i = 0; i < codes.length; i++) counts[codes[i]! - least]!++;
   }
-  return ones;
+  return new Map(Array.from(counts, (count, k) => [k + least, count]));
+}
+
+/** Copies the codes of the chosen rows. @throws RangeError when there is no such row */
+export function gatherCodes(
+  codes: Indicator["codes"],
+  index: Uint32Array | undefined,
+  into: Int32Array,
+): void {
+  if (index) {
+    for (let i = 0; i < index.length; i++) {
+      const code = codes[index[i]!];
+      if (code === undefined) throw noRow(index[i]!, codes.length);
+      into[i] = code;
+    }
+  } else {
+    into.set(codes);
+  }
 }
 
 function noRow(row: number, length: number): RangeError {

@@ -7,7 +7,15 @@
 // - Row indexes choose rows of a column without a copy of the column on the host's side.
 // - Row weights stay with their rows: whoever has `Rows` calls it the same way with and without them.
 import { Arena } from "./arena.ts";
-import { type Column, columnLength, countOnes, gather, gatherPresent } from "./column.ts";
+import {
+  type Column,
+  columnLength,
+  countCodes,
+  gather,
+  gatherCodes,
+  gatherPresent,
+  type Indicator,
+} from "./column.ts";
 import { type CoreExports, type CoreSource, HOST_ABI } from "./source.ts";
 
 // Literals: ECMAScript leaves the last bits of ** to the engine.
@@ -98,6 +106,13 @@ function paddedCount(n: number): number {
 export class Core {
   readonly #exports: CoreExports;
   readonly #arena: Arena;
+  #counted:
+    | {
+        readonly codes: Indicator["codes"];
+        readonly index: Uint32Array | undefined;
+        readonly counts: ReadonlyMap<number, number>;
+      }
+    | undefined;
 
   /** @throws Error when the core speaks another interface than this host */
   constructor(source: CoreSource) {
@@ -127,7 +142,7 @@ export class Core {
     return this.#arena.scratch(() => {
       const out = this.#arena.allocate(2);
       if ("code" in column) {
-        const ones = countOnes(column, index);
+        const ones = this.#countOnes(column, index);
         check(this.#exports.momentsOfIndicator(ones, rows, out), "momentsOfIndicator");
         const [mean, std] = this.#read(out, 2) as unknown as [number, number];
         return { min: Number(ones === rows), max: Number(ones > 0), mean, std };
@@ -208,9 +223,22 @@ export class Core {
     const rowWeights = weights && this.#weigh(weights, index);
     this.#arena.scratch(() => {
       const x = this.#arena.allocate(n);
+      const codesAt = this.#arena.allocate(paddedCount(n) / 2);
+      let codes: Indicator["codes"] | undefined; // those that stand there
       for (let j = 0; j < d; j++) {
-        gather(columns[j]!, index, mean[j]!, this.#arena.view(x, n));
-        check(this.#exports.pack(x, n, mean[j]!, std[j]!, X, d, j), "pack");
+        const column = columns[j]!;
+        const [m, s] = [mean[j]!, std[j]!];
+        if ("code" in column) {
+          if (column.codes !== codes) {
+            gatherCodes(column.codes, index, this.#arena.integers(codesAt, n));
+            codes = column.codes;
+          }
+          const status = this.#exports.packIndicator(codesAt, n, column.code, m, s, X, d, j);
+          check(status, "packIndicator");
+        } else {
+          gather(column, index, m, this.#arena.view(x, n));
+          check(this.#exports.pack(x, n, m, s, X, d, j), "pack");
+        }
       }
     });
     return new Rows(this.#exports, this.#arena, { n, d, X, y: labels, index, rowWeights });
@@ -299,6 +327,14 @@ export class Core {
 
   #read(address: number, count: number): Float64Array {
     return this.#arena.view(address, count).slice();
+  }
+
+  /** In how many of the chosen rows an indicator is 1. The indicators of a category ask one after the other. */
+  #countOnes({ codes, code }: Indicator, index: Uint32Array | undefined): number {
+    if (this.#counted?.codes !== codes || this.#counted.index !== index) {
+      this.#counted = { codes, index, counts: countCodes(codes, index) };
+    }
+    return this.#counted.counts.get(code) ?? 0;
   }
 }
 

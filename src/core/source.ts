@@ -20,6 +20,16 @@ export interface CoreExports {
   ): number;
   momentsOfIndicator(ones: number, n: number, out: number): number;
   pack(x: number, n: number, mean: number, std: number, X: number, d: number, j: number): number;
+  packIndicator(
+    codes: number,
+    n: number,
+    code: number,
+    mean: number,
+    std: number,
+    X: number,
+    d: number,
+    j: number,
+  ): number;
   logits(X: number, n: number, d: number, w: number, z: number): number;
   contributions(X: number, n: number, d: number, w: number, c: number): number;
   sum(v: number, n: number, bound: number, out: number): number;

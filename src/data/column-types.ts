@@ -448,9 +448,15 @@ function oddTexts(
   const ways = otherFormats(texts, dialect);
   const others = texts.filter((text) => !Number.isFinite(ways[0]?.read(text)));
   if (ways.length > 0 && others.length <= TOKEN_TEXTS_MAX) {
-    // One with a comma and three digits may be either; then the user has to say.
-    const isClear = ways.length === 1 || !ways.some(({ format }) => format.thousands === ",");
-    const flags = ways.slice(0, isClear ? 1 : 2).map(({ format }) => formatFlags(format, dialect));
+    // A mark and three digits may be either; then the user has to say.
+    const best = ways[0]!;
+    const another = ways.find(({ read }) =>
+      texts.some((text) => !Object.is(read(text), best.read(text))),
+    );
+    const isClear = another === undefined;
+    const flags = (isClear ? [best] : [best, another]).map(({ format }) =>
+      formatFlags(format, dialect),
+    );
     const example = texts.find((text) => !others.includes(text))!;
     const tokens =
       others.length === 0
@@ -460,7 +466,7 @@ function oddTexts(
       "number_format",
       isClear
         ? {
-            ...formatFix(ways[0]!.format, dialect),
+            ...formatFix(best.format, dialect),
             ...(others.length > 0 && { missingTokens: others, missing: "indicator" }),
           }
         : {},
@@ -565,7 +571,9 @@ function mergeFixes(findings: readonly Finding[], candidates: readonly Candidate
   for (const { fix } of findings) {
     for (const [key, value] of Object.entries(fix)) {
       const before = merged[key];
-      merged[key] = Array.isArray(value) ? [...((before as string[]) ?? []), ...value] : value;
+      merged[key] = Array.isArray(value)
+        ? [...new Set([...((before as string[]) ?? []), ...value])]
+        : value;
     }
   }
   const fix = merged as CsvFix;

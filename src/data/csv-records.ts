@@ -63,6 +63,7 @@ export class RecordCutter {
   #quoteAt = 0; // the last opening quote, from the first byte kept
   #offset = 0; // of the first byte kept
   #line = 1; // of the first byte kept
+  #firstEnd = 0; // where the first record that ends in the chunk at hand does
 
   constructor(use: UseRecords, { delimiter, quote }: Marks) {
     this.#use = use;
@@ -117,17 +118,24 @@ export class RecordCutter {
       if (this.#keptLength > ROW_BYTES_MAX) throw this.#rowError(this.#state === State.Quoted);
       return;
     }
-    let records = chunk.subarray(0, end);
+    let from = 0;
     if (this.#keptLength > 0) {
-      records = new Uint8Array(this.#keptLength + end);
-      records.set(this.#kept.subarray(0, this.#keptLength));
-      records.set(chunk.subarray(0, end), this.#keptLength);
+      // Only the record that was begun is joined with its rest; the others stay where they are.
+      from = this.#firstEnd;
+      const record = new Uint8Array(this.#keptLength + from);
+      record.set(this.#kept.subarray(0, this.#keptLength));
+      record.set(chunk.subarray(0, from), this.#keptLength);
+      this.#keptLength = 0;
+      this.#give(record);
     }
-    this.#keptLength = 0;
+    if (from < end) this.#give(chunk.subarray(from, end));
+    this.#keep(chunk.subarray(end));
+  }
+
+  #give(records: Uint8Array): void {
     this.#quoteAt -= records.length;
     this.#line = this.#use(records, this.#offset, this.#line);
     this.#offset += records.length;
-    this.#keep(chunk.subarray(end));
   }
 
   /** Room doubles, so that a record in many small chunks costs no more than its length. */
@@ -157,6 +165,7 @@ export class RecordCutter {
       } else if (byte === LF) {
         if (i - begin > ROW_BYTES_MAX) throw this.#rowError(false);
         state = State.FieldStart;
+        if (end === 0) this.#firstEnd = i + 1;
         end = i + 1;
         begin = end;
       } else if (byte === delimiter && state !== State.ClosedCr) {
@@ -186,6 +195,7 @@ export class RecordCutter {
     // Only the first record can be longer than a chunk.
     const first = chunk.indexOf(LF);
     if (this.#keptLength + first > ROW_BYTES_MAX) throw this.#rowError(false);
+    this.#firstEnd = first + 1;
     return chunk.lastIndexOf(LF) + 1;
   }
 

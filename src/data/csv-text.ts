@@ -125,7 +125,17 @@ export function formatRecord(
   const cells = fields.map((field) =>
     typeof field === "number" && decimal !== "." ? String(field).replace(".", decimal) : field,
   );
-  if (quote === null) return `${cells.join(delimiter)}\n`;
+  if (quote === null) {
+    const isLoose = (cell: string | number) =>
+      typeof cell === "string" && (cell.includes(delimiter) || /[\r\n]/.test(cell));
+    const held = cells.find(isLoose);
+    if (held !== undefined) {
+      throw new CsvError(
+        `Cannot write ${shown(String(held))} without quotes as it holds a delimiter or a line end: name another --quote or --delimiter`,
+      );
+    }
+    return `${cells.join(delimiter)}\n`;
+  }
   // A single empty field needs quotes, or its line would be blank and so no record.
   if (cells.length === 1 && cells[0] === "") return `${quote}${quote}\n`;
   const config = { newline: "\n", delimiter, quoteChar: quote, escapeChar: quote };

@@ -219,7 +219,7 @@ function encodeNumbers(column: NumberColumn, cells: Cells, problems: CsvProblem[
   }
   if (column.missing === undefined) {
     // Who reads a table for this column refuses missing cells with their line; rows of other origin end here.
-    const row = cells.findIndex(Number.isNaN);
+    const row = firstMissing(cells);
     if (row >= 0) {
       problems.push(problemOf("empty", column.name, row + 1, "", missingCount(cells)));
     }
@@ -228,6 +228,11 @@ function encodeNumbers(column: NumberColumn, cells: Cells, problems: CsvProblem[
   const isMissing = new Uint8Array(cells.length);
   for (let i = 0; i < cells.length; i++) if (Number.isNaN(cells[i]!)) isMissing[i] = 1;
   return [{ optional: cells }, { codes: isMissing, code: 1 }];
+}
+
+function firstMissing(cells: Float64Array): number {
+  for (let i = 0; i < cells.length; i++) if (Number.isNaN(cells[i]!)) return i;
+  return -1;
 }
 
 /** The feature that each row of a category switches on, -1 for the base, and what is wrong with the others. */

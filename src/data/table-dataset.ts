@@ -21,6 +21,9 @@ import {
 } from "./encoding.ts";
 import { shown } from "./shown.ts";
 
+/** Most texts that stand for a missing value. */
+export const TOKENS_MAX = 256;
+
 /** What a user can say about the columns of a table; the rest is told from its rows. */
 export interface TableOptions extends Partial<EncodingOptions> {
   /** Name of the label column. */
@@ -78,6 +81,11 @@ export function readingOf(options: Omit<TableOptions, "label">, dialect?: Dialec
   oneOf("unseen", unseen, ["error", "base"]);
   if (typeof maxLevels === "number" && !(Number.isInteger(maxLevels) && maxLevels >= 1)) {
     throw new RangeError(`Cannot keep ${maxLevels} levels: maxLevels is a whole number from 1`);
+  }
+  if (missingTokens !== undefined && missingTokens.length > TOKENS_MAX) {
+    throw new RangeError(
+      `Cannot take ${missingTokens.length} texts for missing values: at most ${TOKENS_MAX}`,
+    );
   }
   if (rest === true && positive === undefined) {
     throw new TypeError("Cannot set a class against the rest without naming it: give positive too");

@@ -13,6 +13,7 @@ import {
 import { compareCodePoints } from "../data/labels.ts";
 import { isNameTooLong, NAME_MAX } from "../data/names.ts";
 import { shown as shownName } from "../data/shown.ts";
+import { TOKENS_MAX } from "../data/table-dataset.ts";
 import { type Action, failure, ModelFormatError } from "./format-error.ts";
 import { formatOf, MODEL_FORMAT, type Model, type ModelSpec } from "./model.ts";
 import { encodeNpy, type Npy, showShape, toNumbers, toStrings } from "./npy.ts";
@@ -330,7 +331,6 @@ const OPENERS = [0x2c, 0x5b, 0x7b]; // , [ {
 
 /** A category of one feature: 8 of its own and 6 fields; two levels at 1 each. */
 const MARKS_PER_FEATURE = 12;
-const TOKENS_MAX = 256;
 
 /**
  * JSON.parse makes a value of every bracket and comma, and a text of four million characters holds

@@ -18,6 +18,7 @@ const FUNCTIONS = [
   "momentsOfIndicator",
   "momentsOfPresent",
   "pack",
+  "packIndicator",
   "range",
   "score",
   "sha256",

@@ -214,6 +214,11 @@ export function createCases(seed: number): Case[] {
     const [center, spread] = COLUMNS[random.below(COLUMNS.length)]!;
     const x = new Float64Array(n).map(() => center + spread * random.normal());
     const rows = n + random.below(2 * n + 1);
+    const codes = Int32Array.from({ length: n }, () => random.below(4) - 1);
+    const [share, spreadOf] = [random.between(0, 1), random.between(0.1, 0.5)];
+    add("standardiseIndicator", `n = ${n}`, (core) =>
+      core.standardiseIndicator(codes, 1, share, spreadOf),
+    );
     add("momentsOfIndicator", `${n} of ${rows} ones`, (core) => core.momentsOfIndicator(n, rows));
     add("momentsOfPresent", `${n} of ${rows}, ${center} ± ${spread}`, (core) => {
       const [least, most] = core.range(x);

@@ -28,6 +28,8 @@ export interface Core {
   momentsOfPresent(x: Float64Array, rows: number, least: number, most: number): Float64Array;
   momentsOfIndicator(ones: number, n: number): Float64Array; // of n values, so many of them 1, the others 0
   standardise(x: Float64Array, mean: number, std: number): Float64Array;
+  /** Of ones where a code is `code`, and zeros elsewhere. */
+  standardiseIndicator(codes: Int32Array, code: number, mean: number, std: number): Float64Array;
   logits(columns: Float64Array[], n: number, w: Float64Array): Float64Array;
   contributions(columns: Float64Array[], n: number, w: Float64Array): Float64Array; // [n, d]
   sum(v: Float64Array, bound: number): number;
@@ -359,6 +361,8 @@ export const reference: Core = {
     return momentsOfPresent(x, n, x[0]!, x[n - 1]!);
   },
   standardise: (x, mean, std) => x.map((value) => (value - mean) / std),
+  standardiseIndicator: (codes, code, mean, std) =>
+    Float64Array.from(codes, (c) => (Number(c === code) - mean) / std),
   logits,
   contributions,
   sum,

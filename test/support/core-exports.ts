@@ -212,6 +212,18 @@ export function openCore(exports: CoreExports): Core {
         const status = exports.pack(from, x.length, mean, std, pointer, 1, 0);
         return { status, pointer, count: x.length };
       }),
+    standardiseIndicator: (codes, code, mean, std) =>
+      call("packIndicator", (arena) => {
+        const n = codes.length;
+        const integers = new Int32Array(padded(n)).fill(code); // beyond n they must not matter
+        integers.set(codes);
+        const [from, pointer] = [
+          arena.input(new Float64Array(integers.buffer)),
+          arena.output(padded(n)),
+        ];
+        const status = exports.packIndicator(from, n, code, mean, std, pointer, 1, 0);
+        return { status, pointer, count: n };
+      }),
     logits: (columns, n, w) =>
       call("logits", (arena) => {
         const [X, weights] = [arena.input(toTiles(columns, n)), arena.input(w)];
