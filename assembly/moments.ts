@@ -58,8 +58,6 @@ export function momentsOfIndicator(ones: i64, n: i64, out: usize): void {
   const v1 = 1 - c - d;
   const H = max(1 - c - d, d - (0 - c));
   store<f64>(out, c + d);
-  const std = isConstant
-    ? 1
-    : sqrt(sumOfTwo(v0 * v0, zeros, v1 * v1, ones, H * H) / <f64>n);
+  const std = isConstant ? 1 : sqrt(sumOfTwo(v0 * v0, zeros, v1 * v1, ones, H * H) / <f64>n);
   store<f64>(out, std, 8);
 }

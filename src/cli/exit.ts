@@ -1,6 +1,7 @@
 // How a command ends: exit codes, and errors told in one place.
 import { ValueRangeError } from "../core/core.ts";
 import { DataError } from "../data/data-error.ts";
+import { DialectError } from "../data/dialect.ts";
 
 export const EXIT = {
   ok: 0,
@@ -21,7 +22,7 @@ export class UsageError extends Error {
 export class DataCommandError extends DataError {}
 
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof DialectError) return EXIT.usage;
   if (error instanceof DataError || error instanceof ValueRangeError) return EXIT.data;
   return EXIT.failure;
 }

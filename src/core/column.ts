@@ -8,7 +8,7 @@ export interface OptionalNumbers {
   readonly optional: Float64Array;
 }
 
-/** 1 where codes[i] === code, else 0. */
+/** 1 where codes[i] === code, else 0. Codes are whole numbers from -1. */
 export interface Indicator {
   readonly codes: Int32Array | Uint8Array;
   readonly code: number;
@@ -82,27 +82,27 @@ function standIn(value: number | undefined, missing: number | undefined): number
   throw new RangeError(`Cannot pass ${value} to the core: values must be finite`);
 }
 
-/** How often each code stands in the chosen rows. @throws RangeError when there is no such row */
-export function countCodes(
-  codes: Indicator["codes"],
-  index: Uint32Array | undefined,
-): Map<number, number> {
-  let [least, most] = [0, 0];
-  for (let i = 0; i < codes.length; i++) {
-    if (codes[i]! < least) least = codes[i]!;
-    if (codes[i]! > most) most = codes[i]!;
-  }
-  const counts = new Uint32Array(most - least + 1);
+/** How often each code stands in the chosen rows, at place code + 1. @throws RangeError when there is no such row */
+export function countCodes(codes: Indicator["codes"], index: Uint32Array | undefined): Uint32Array {
+  let counts = new Uint32Array(64);
+  const count = (code: number) => {
+    if (code + 1 >= counts.length) {
+      const more = new Uint32Array(2 * (code + 1));
+      more.set(counts);
+      counts = more;
+    }
+    counts[code + 1]!++;
+  };
   if (index) {
     for (let i = 0; i < index.length; i++) {
       const code = codes[index[i]!];
       if (code === undefined) throw noRow(index[i]!, codes.length);
-      counts[code - least]!++;
+      count(code);
     }
   } else {
-    for (let i = 0; i < codes.length; i++) counts[codes[i]! - least]!++;
+    for (let i = 0; i < codes.length; i++) count(codes[i]!);
   }
-  return new Map(Array.from(counts, (count, k) => [k + least, count]));
+  return counts;
 }
 
 /** Copies the codes of the chosen rows. @throws RangeError when there is no such row */

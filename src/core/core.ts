@@ -110,7 +110,7 @@ export class Core {
     | {
         readonly codes: Indicator["codes"];
         readonly index: Uint32Array | undefined;
-        readonly counts: ReadonlyMap<number, number>;
+        readonly counts: Uint32Array;
       }
     | undefined;
 
@@ -334,7 +334,7 @@ export class Core {
     if (this.#counted?.codes !== codes || this.#counted.index !== index) {
       this.#counted = { codes, index, counts: countCodes(codes, index) };
     }
-    return this.#counted.counts.get(code) ?? 0;
+    return this.#counted.counts[code + 1] ?? 0;
   }
 }
 

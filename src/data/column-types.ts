@@ -578,7 +578,10 @@ function mergeFixes(findings: readonly Finding[], candidates: readonly Candidate
   }
   const fix = merged as CsvFix;
   const dropped = new Set(fix.drop);
-  const tokens = candidates.flatMap(({ facts }) => facts.firstMissing?.text || []);
+  // Tokens that are named take the place of the usual ones, of which those that were met have to stay.
+  const tokens = candidates.flatMap(({ name, facts }) =>
+    dropped.has(name) ? [] : facts.missingTexts,
+  );
   const keepsSome = candidates.some(({ name, use }) => use !== "left out" && !dropped.has(name));
   if (!keepsSome) return {};
   return fix.missingTokens

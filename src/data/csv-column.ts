@@ -71,6 +71,8 @@ export class ColumnReader {
   missingCount = 0;
   /** The first missing cell: where it is and what stands there. */
   firstMissing: { readonly place: number; readonly text: string } | undefined;
+  /** The tokens that were met. */
+  readonly missingTexts = new Set<string>();
   /** The first number that came after a text, in a column of unknown kind. */
   firstNumber: { readonly place: number; readonly text: string } | undefined;
   readonly #numbers: NumberReader;
@@ -157,6 +159,7 @@ export class ColumnReader {
     // Also in a column of texts, or one that is found to be of texts would read otherwise when it is known to be.
     if (this.#missing?.has(trimmed, value)) {
       this.firstMissing ??= { place, text: trimmed };
+      if (trimmed !== "") this.missingTexts.add(trimmed);
       this.#codeOfText.set(text, MISSING);
       this.#putCode(MISSING, slot);
       return Took.Yes;
@@ -266,71 +269,112 @@ function join<T extends Float64Array | Int32Array>(
   return joined;
 }
 
-/** Codes by bytes: a hash table with open addressing over one pool of bytes. */
+/** Texts that begin alike are tried one after the other up to here, and then by their hash. */
+const CHAIN_MAX = 6;
+
+/**
+ * A text that stands farther than this from where its hash points is not kept, and is looked up as text each time: whoever
+ * writes a table can make texts of one hash, and looking for one among all of them takes quadratic time.
+ */
+const PROBES_MAX = 64;
+
+/** Codes by bytes, all in one pool: first by the byte they begin with, then in a hash table with open addressing. */
 class ByteTable {
   #pool = new Uint8Array(0);
   #used = 0;
   #slots = new Int32Array(0); // entry + 1, or 0
-  #entries: { hash: number; start: number; length: number; code: number }[] = [];
+  /** The newest entry + 1 that begins with each byte. */
+  readonly #newest = new Int32Array(256);
+  // One value an entry.
+  readonly #starts: number[] = [];
+  readonly #lengths: number[] = [];
+  readonly #hashes: number[] = [];
+  readonly #codes: number[] = [];
+  readonly #older: number[] = []; // the entry + 1 before it that begins with the same byte, or 0
 
   /** The code of the field that begins at `start`; UNKNOWN when there is none. @param cursor gets the field's end */
   scan(bytes: Uint8Array, start: number, delimiter: number, cursor: Cursor): number {
-    let hash = HASH_START;
+    const pool = this.#pool;
+    let index = this.#newest[bytes[start]!]!;
+    for (let tries = 0; index !== 0 && tries < CHAIN_MAX; tries++) {
+      const from = this.#starts[index - 1]!;
+      const length = this.#lengths[index - 1]!;
+      let k = 0;
+      while (k < length && pool[from + k] === bytes[start + k]) k++;
+      const byte = bytes[start + k];
+      if (k === length && (byte === delimiter || byte === LF || byte === CR)) {
+        cursor.end = start + k;
+        return this.#codes[index - 1]!;
+      }
+      index = this.#older[index - 1]!;
+    }
+    if (index === 0) return UNKNOWN;
     let end = start;
     for (let byte = bytes[end]!; byte !== delimiter && byte !== LF && byte !== CR; ) {
-      hash = Math.imul(hash ^ byte, HASH_PRIME);
       byte = bytes[++end]!;
     }
     cursor.end = end;
-    return this.#find(bytes, start, end, hash ^ (hash >>> 15));
+    return this.find(bytes, start, end);
   }
 
   /** The code of bytes[start, end); UNKNOWN when there is none. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    return this.#find(bytes, start, end, hashOf(bytes, start, end));
-  }
-
-  #find(bytes: Uint8Array, start: number, end: number, hash: number): number {
     const mask = this.#slots.length - 1;
     if (mask < 0) return UNKNOWN;
+    const hash = hashOf(bytes, start, end);
     const length = end - start;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const index = this.#slots[slot]!;
-      if (index === 0) return UNKNOWN;
-      const entry = this.#entries[index - 1]!;
-      if (entry.hash === hash && entry.length === length) {
-        const pool = this.#pool;
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const entry = this.#slots[(hash + probe) & mask]! - 1;
+      if (entry < 0) return UNKNOWN;
+      if (this.#hashes[entry] === hash && this.#lengths[entry] === length) {
+        const from = this.#starts[entry]!;
         let k = 0;
-        while (k < length && pool[entry.start + k] === bytes[start + k]) k++;
-        if (k === length) return entry.code;
+        while (k < length && this.#pool[from + k] === bytes[start + k]) k++;
+        if (k === length) return this.#codes[entry]!;
       }
     }
+    return UNKNOWN;
   }
 
   add(bytes: Uint8Array, start: number, end: number, code: number): void {
     const length = end - start;
+    const hash = hashOf(bytes, start, end);
+    if (2 * (this.#codes.length + 1) > this.#slots.length) this.#grow();
+    if (!this.#place(hash, this.#codes.length)) return;
     if (this.#used + length > this.#pool.length) {
       const pool = new Uint8Array(Math.max(256, 2 * (this.#used + length)));
       pool.set(this.#pool.subarray(0, this.#used));
       this.#pool = pool;
     }
     this.#pool.set(bytes.subarray(start, end), this.#used);
-    this.#entries.push({ hash: hashOf(bytes, start, end), start: this.#used, length, code });
+    // A blank cell is found by the delimiter that stands there.
+    const first = bytes[start]!;
+    this.#older.push(this.#newest[first]!);
+    this.#starts.push(this.#used);
+    this.#lengths.push(length);
+    this.#hashes.push(hash);
+    this.#codes.push(code);
+    this.#newest[first] = this.#codes.length;
     this.#used += length;
-    if (2 * this.#entries.length > this.#slots.length) this.#grow();
-    else this.#place(this.#entries.length);
   }
 
   #grow(): void {
     this.#slots = new Int32Array(Math.max(16, 2 * this.#slots.length));
-    for (let index = 1; index <= this.#entries.length; index++) this.#place(index);
+    for (let entry = 0; entry < this.#codes.length; entry++) {
+      this.#place(this.#hashes[entry]!, entry);
+    }
   }
 
-  #place(index: number): void {
+  /** False when all slots are taken that a lookup would come to. */
+  #place(hash: number, entry: number): boolean {
     const mask = this.#slots.length - 1;
-    let slot = this.#entries[index - 1]!.hash & mask;
-    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-    this.#slots[slot] = index;
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const slot = (hash + probe) & mask;
+      if (this.#slots[slot] !== 0) continue;
+      this.#slots[slot] = entry + 1;
+      return true;
+    }
+    return false;
   }
 }
 

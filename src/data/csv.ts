@@ -69,6 +69,8 @@ export interface ColumnFacts {
   readonly textCount: number;
   readonly missingCount: number;
   readonly firstMissing: { readonly place: number; readonly text: string } | null;
+  /** The missing tokens that were met. */
+  readonly missingTexts: readonly string[];
   /** The first number that came after a text. */
   readonly firstNumber: { readonly place: number; readonly text: string } | null;
 }
@@ -607,12 +609,13 @@ function cellsOf(reader: ColumnReader, starts: readonly number[]): Cells {
 }
 
 function factsOf(reader: ColumnReader): ColumnFacts {
-  const { numberCount, textCount, missingCount, firstMissing, firstNumber } = reader;
+  const { numberCount, textCount, missingCount, firstMissing, missingTexts, firstNumber } = reader;
   return {
     numberCount,
     textCount,
     missingCount,
     firstMissing: firstMissing ?? null,
+    missingTexts: [...missingTexts],
     firstNumber: firstNumber ?? null,
   };
 }

@@ -52,32 +52,37 @@ export function dialectOfWords(words: Readonly<Record<DialectKey, unknown>>): Di
   return Object.fromEntries(marks as [DialectKey, string | null][]) as unknown as Dialect;
 }
 
-/** @throws TypeError for marks that cannot stand together */
+/** Marks that mean nothing, or cannot stand together. */
+export class DialectError extends TypeError {
+  override readonly name: string = "DialectError";
+}
+
+/** @throws DialectError for marks that cannot stand together */
 export function checkDialect({ delimiter, quote, decimal, thousands }: Dialect): void {
   const isOneByte = (mark: string) => mark.length === 1 && mark >= "\t" && mark < "\x7f";
   const isForbidden = (mark: string) => /[\r\n\w ]/.test(mark);
   if (!isOneByte(delimiter) || isForbidden(delimiter)) {
-    throw new TypeError(
+    throw new DialectError(
       `Cannot read with delimiter ${JSON.stringify(delimiter)}: it must be one ASCII character, no letter, digit or blank`,
     );
   }
   if (quote !== null && (!isOneByte(quote) || isForbidden(quote) || quote === delimiter)) {
-    throw new TypeError(
+    throw new DialectError(
       `Cannot read with quote ${JSON.stringify(quote)}: it must be one ASCII character other than the delimiter`,
     );
   }
   if (decimal === thousands) {
-    throw new TypeError(
-      `Cannot read numbers as ${JSON.stringify(decimal)} cannot both begin the fraction and group the digits`,
+    throw new DialectError(
+      `Cannot read numbers as ${JSON.stringify(decimal)} cannot both begin the fraction and group the digits: say another for one of them`,
     );
   }
   if (decimal !== "." && decimal !== ",") {
-    throw new TypeError(
+    throw new DialectError(
       `Cannot read numbers with ${JSON.stringify(decimal)} before the fraction: it is "." or ","`,
     );
   }
   if (thousands !== null && ![",", ".", " ", "'"].includes(thousands)) {
-    throw new TypeError(
+    throw new DialectError(
       `Cannot read numbers with ${JSON.stringify(thousands)} between thousands: it is ",", ".", " ", "'" or null`,
     );
   }

@@ -69,14 +69,14 @@ function distinctCount(cells: Float64Array): number {
 }
 
 const LABEL_NAME =
-  /^(?:class|label|target|y|outcome|response|result|diagnosis|churn|survived|income|default|fraud|is_?\w+|\w*(?:class|label|target|outcome|churn))$/i;
+  /^(?:class|label|target|y|outcome|response|result|diagnosis|churn|survived|income|default|fraud|species|is_\w+|\w*(?:class|label|target|outcome|churn))$/i;
 
 /** More classes than these are hardly a label. */
 const CLASSES_MAX = 20;
 
 /**
- * Which column is probably the label: one that is named like one, else the last of those with two values; a column of
- * a few texts where none has two. Undefined when there is none.
+ * Which column is probably the label: one that is named like one, of two values or else of a few texts; else the last of
+ * those with two values, or with a few texts where none has two. Undefined when there is none.
  */
 export function likelyLabel(columns: readonly ColumnSummary[]): ColumnSummary | undefined {
   const complete = columns.filter(({ missing }) => missing === 0);
@@ -84,6 +84,7 @@ export function likelyLabel(columns: readonly ColumnSummary[]): ColumnSummary | 
   const few = complete.filter(
     ({ type, distinct }) => type === "categorical" && distinct > 2 && distinct <= CLASSES_MAX,
   );
-  const named = [...binary, ...few].filter(({ name }) => LABEL_NAME.test(name.trim()));
-  return named.at(-1) ?? binary.at(-1) ?? few.at(-1);
+  const named = (some: readonly ColumnSummary[]) =>
+    some.filter(({ name }) => LABEL_NAME.test(name.trim())).at(-1);
+  return named(binary) ?? named(few) ?? binary.at(-1) ?? few.at(-1);
 }

@@ -158,6 +158,7 @@ function columnOf(
   let textCount = 0;
   let missingCount = 0;
   let firstMissing: ColumnFacts["firstMissing"] = null;
+  const missingTexts = new Set<string>();
   let firstNumber: ColumnFacts["firstNumber"] = null;
   rows.forEach((row, i) => {
     const value = row[name];
@@ -176,6 +177,7 @@ function columnOf(
     if (isMissing) {
       missingCount++;
       firstMissing ??= { place: i + 1, text };
+      if (text !== "") missingTexts.add(text);
     } else if (isNumber && kind !== "text") {
       if (!Number.isFinite(value)) throw refuse("finite numbers");
       numbers[i] = value + 0;
@@ -206,7 +208,14 @@ function columnOf(
   const isOfNumbers = kind === "number" || (kind === "any" && textCount === 0);
   return {
     cells: isOfNumbers ? numbers : texts,
-    facts: { numberCount, textCount, missingCount, firstMissing, firstNumber },
+    facts: {
+      numberCount,
+      textCount,
+      missingCount,
+      firstMissing,
+      missingTexts: [...missingTexts],
+      firstNumber,
+    },
   };
 }
 
