@@ -42,6 +42,15 @@ function magnitudeError(name: string, found: string): ValueRangeError {
   );
 }
 
+/** N4: the largest of some row weights. @throws ValueRangeError */
+export function checkLargestWeight(most: number): void {
+  if (most < RANGE_LIMIT || most > VALUE_LIMIT) {
+    throw new ValueRangeError(
+      `Cannot weigh rows as the largest weight must be from 2^-400 to 2^400: found ${most}`,
+    );
+  }
+}
+
 const TILE_ROWS = 8;
 const WORK_VALUES = 6; // f64 values of a work record, per feature and for the bias
 
@@ -312,11 +321,7 @@ export class Core {
       if (weight > most) most = weight;
     }
     if (n > 0 && most === 0) throw new ValueRangeError("Cannot weigh rows as all weights are 0");
-    if (n > 0 && (most < RANGE_LIMIT || most > VALUE_LIMIT)) {
-      throw new ValueRangeError(
-        `Cannot weigh rows as the largest weight must be from 2^-400 to 2^400: found ${most}`,
-      );
-    }
+    if (n > 0) checkLargestWeight(most);
     const total = this.#arena.scratch(() => {
       const out = this.#arena.allocate(1);
       check(this.#exports.sum(at, n, most, out), "sum");

@@ -215,7 +215,8 @@ export function interpret(
       names?.includes(name),
     );
     const isText = !(cells instanceof Float64Array);
-    const leftOut = isGiven ? undefined : reasonToLeaveOut(type, isText);
+    const tells = facts.missingCount > 0 && options.missing !== "drop";
+    const leftOut = isGiven ? undefined : reasonToLeaveOut(type, isText, tells);
     return {
       name,
       cells,
@@ -246,12 +247,13 @@ export function interpret(
   return { inputs, rows, columns, guesses: guessesOf(columns, inputs) };
 }
 
-function reasonToLeaveOut(type: ColumnType, isText: boolean): string | undefined {
+/** @param tells whether it is missing says something, where a text is all that is there */
+function reasonToLeaveOut(type: ColumnType, isText: boolean, tells: boolean): string | undefined {
   if (type === "identifier")
     return isText
       ? "it looks like an identifier"
       : "it looks like an identifier (whole numbers, each once)";
-  return type === "constant" && isText ? "it holds one text only" : undefined;
+  return type === "constant" && isText && !tells ? "it holds one text only" : undefined;
 }
 
 function reportOf({ name, type, use, isGiven, facts, reason }: Candidate): ColumnReport {

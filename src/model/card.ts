@@ -114,8 +114,8 @@ export function cardOf(
     parameters: input.parameters,
     classes: { "0": negative, "1": positive },
     split: {
-      train: { rows: input.train.rows, labels: input.trainLabels },
-      validation: { rows: input.validation.rows, labels: input.validationLabels },
+      train: partOf(input.trainLabels),
+      validation: partOf(input.validationLabels),
     },
     metrics: { train: input.train, validation: input.validation },
     coefficients: model.featureNames.map((feature, j) => ({
@@ -146,6 +146,11 @@ export function cardOf(
       p_class1: Array.from(said.probabilities),
     },
   };
+}
+
+/** Rows of all weights: metrics leave out validation rows that weigh nothing. */
+function partOf(labels: Record<string, number>) {
+  return { rows: Object.values(labels).reduce((sum, count) => sum + count, 0), labels };
 }
 
 function fromWhat({ w, spec }: Model): string {

@@ -1,6 +1,7 @@
 // One pure function: a dataset and parameters in, everything that a run holds out. No disk, no clock, no network.
 import {
   Core,
+  checkLargestWeight,
   checkMagnitudes,
   type Moments,
   type Rows,
@@ -185,17 +186,19 @@ function rowWeights(
   }
   if (params.classWeight === "none") return weights?.values ?? null;
   const own = weights?.values ?? new Float64Array(y.length).fill(1);
-  const most = own.reduce((a, b) => Math.max(a, b), 0);
   const sums = [0, 1].map((label) => {
     const values = Float64Array.from(
       train.filter((i) => y[i] === label),
       (i) => own[i]!,
     );
-    const sum = core.sum(values, most);
-    if (sum > 0) return sum;
-    throw new DataError(
-      `Cannot balance the classes as all training rows of ${shown(classes[label]!)} have weight 0`,
-    );
+    const most = values.reduce((a, b) => Math.max(a, b), 0);
+    if (most === 0) {
+      throw new DataError(
+        `Cannot balance the classes as all training rows of ${shown(classes[label]!)} have weight 0`,
+      );
+    }
+    checkLargestWeight(most);
+    return core.sum(values, most);
   }) as [number, number];
   const all = sums[0] + sums[1];
   const ofClass = sums.map((sum) => all / (2 * sum));
@@ -305,7 +308,12 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     weighingOf(problem, problem.validationRows, scored),
   );
   const validation = evaluation.metrics;
-  const warnings = levelWarnings(dataset, moments);
+  const warnings = [
+    ...levelWarnings(dataset, moments),
+    ...(scored.length < split.validation.length
+      ? ["All validation rows have weight 0, so nothing was validated"]
+      : []),
+  ];
   const records = [
     ...noted,
     ...finalRecords("train", trainMetrics, params.iterations),

@@ -324,7 +324,7 @@ const BAD: readonly Bad[] = [
 ];
 
 describe("bad input", () => {
-  test.each(BAD)(
+  test.concurrent.each(BAD)(
     "$what: exit 5, named, nothing written, and the command that is printed works",
     async ({ text, args = [], names, flags }) => {
       const cwd = temporaryDirectory();
@@ -845,4 +845,121 @@ test("a guess that changes the model is shown with and without --quiet and --jso
     cwd,
   });
   expect(stderr).toContain("guess: fields are separated by semicolon");
+});
+
+test("a model in production is compared with one of another table only where it can read the rows", async () => {
+  const cwd = temporaryDirectory();
+  const table = (job: (i: number) => string, gap = "") =>
+    `x,job,y\n${lines(80, (i) => `${i % 9 === 4 ? gap || noise() : noise()},${job(i)},${yn(i)}`)}`;
+  const train = async (name: string, text: string, ...args: string[]) => {
+    writeFileSync(join(cwd, `${name}.csv`), text);
+    const typed = ["--data", `${name}.csv`, "--label", "y", "--model", "m", "--iterations", "5"];
+    return raisinJson<Answer>(["train", ...typed, ...args], { cwd });
+  };
+  const first = await train(
+    "first",
+    table((i) => ["a", "b"][i % 2]!),
+  );
+  expect(first.promoted).toBe(true);
+  const level = await train(
+    "level",
+    table((i) => ["a", "b", "c"][i % 3]!),
+  );
+  expect(level.promotion_reason).toMatch(/26 cells .* has not learned and takes as the base/);
+  const gaps = await train(
+    "gaps",
+    table((i) => ["a", "b"][i % 2]!, "?"),
+    "--missing",
+    "indicator",
+  );
+  expect(gaps).toMatchObject({ promoted: false });
+  expect(gaps.promotion_reason).toMatch(/cannot read .* column x has missing cells/);
+  const numbers = await train(
+    "numbers",
+    table((i) => String(i % 2)),
+  );
+  expect(numbers).toMatchObject({ promoted: false });
+  expect(numbers.promotion_reason).toMatch(
+    /another kind of model: its features are x, job \(a category\)/,
+  );
+  const rest = await train(
+    "rest",
+    table((i) => ["a", "b"][i % 2]!),
+    "--positive",
+    "n",
+    "--rest",
+  );
+  expect(rest.promotion_reason).toMatch(/another kind of model: its classes are n, p/);
+  expect(rest.promoted).toBe(false);
+});
+
+test("the summary shows columns first: what each is, and its levels' weights below its name", async () => {
+  const cwd = temporaryDirectory();
+  const text = `id,job,gap,x,y\n${lines(60, (i) => `${i + 1},${["cook", "smith", "driver"][i % 3]},${i % 5 ? i % 7 : ""},${noise()},${yn(i)}`)}`;
+  writeFileSync(join(cwd, "t.csv"), text);
+  const { stdout, code } = await raisin(
+    ["train", "--data", "t.csv", "--label", "y", "--missing", "indicator", "--iterations", "50"],
+    { cwd },
+  );
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/60 rows, 3 columns in 5 features, y = p \(1\) or n \(0\)/);
+  expect(stdout).toMatch(/^columns {3}id +identifier +left out: it looks like an identifier/m);
+  expect(stdout).toMatch(/^ {10}job +categorical +3 levels, base "cook", 2 features$/m);
+  expect(stdout).toMatch(/^ {10}gap +numeric +12 missing +numbers, and whether missing$/m);
+  const coefficients = stdout.slice(stdout.indexOf("coefficients"));
+  expect(coefficients).toMatch(/^job$/m);
+  for (const part of ["driver", "smith", "value", "is missing"]) {
+    expect(coefficients).toMatch(new RegExp(`^  ${part} +-?\\d`, "m"));
+  }
+  expect(coefficients).toMatch(/^x +-?\d/m);
+});
+
+describe("every way to read a table can be derived again, also where the file has moved:", () => {
+  const jobs = ["cook", " cook", "smith", "?", "driver ", "smith"];
+  const text = `id;zip;job;gap;amount;same;five;lone;w;y\n${lines(90, (i) =>
+    [
+      i + 1,
+      ["z1", "z1 ", "-999", "-999,0", "z2"][i % 5],
+      jobs[(i * 7) % 6],
+      i % 9 === 0 ? "" : i % 11 === 0 ? "NA" : `${i % 7},25`,
+      `1.${100 + ((i * 37) % 101)}`,
+      "s",
+      5,
+      i % 9 === 0 ? "q" : "p",
+      i % 4,
+      i % 13 === 0 ? "" : ["u", "v", "w"][(i * 5) % 3],
+    ].join(";"),
+  )}`;
+  const common = ["--decimal", "comma", "--thousands", "point", "--positive", "v", "--rest"];
+  const tokens = ["--missing-tokens", "-999,?,NA"];
+  const whole = text.replaceAll(/^.*;$/gm, "").replaceAll("\n\n", "\n");
+
+  // biome-ignore format: one line a case
+  test.concurrent.each<[flags: string[], features: RegExp]>([
+    [["--missing", "drop", ...tokens], /^zip=z2 job=driver job=smith gap amount five w$/],
+    [["--missing", "drop", "--features", "gap,job"], /^job=driver job=smith gap$/],
+    [["--missing", "drop", ...tokens, "--numeric", "id", "--drop", "same,lone"], /^id zip=z2/],
+    [["--missing", "drop", ...tokens, "--base", "most-frequent", "--max-levels", "1"], /job is other/],
+    [["--missing", "drop", "--drop", "zip", "--weight", "w", "--class-weight", "balanced"], /^job=driver job=smith gap amount five$/],
+    [["--missing", "drop", "--categorical", "zip,w"], /zip=-999,0 zip=z1 zip=z2 .*w=1 w=2 w=3/],
+    [["--missing", "indicator", ...tokens], /zip=z2 zip is missing job=driver job=smith job is missing gap gap is missing/],
+    [["--missing", "indicator", ...tokens, "--categorical", "zip"], /zip=z2 zip is missing/],
+    [["--missing", "indicator", ...tokens, "--categorical", "gap,amount", "--unseen", "base"], /gap=1,25.*gap is missing amount=/],
+  ])("%j", async (flags, features) => {
+    const cwd = temporaryDirectory();
+    writeFileSync(join(cwd, "t.csv"), flags.includes("drop") ? text : whole);
+    const typed = ["--data", "t.csv", "--label", "y", ...common, ...flags];
+    const answer = await raisinJson<Answer>(["train", ...typed, "--iterations", "8"], { cwd });
+    expect(answer.dataset.features.join(" ")).toMatch(features);
+    expect(await raisinJson<Json>(["verify", answer.run_id], { cwd })).toMatchObject({ reproduced: true });
+    // Moved, and its rows in another order; then with one row less, which is told.
+    const [header, ...rows] = readFileSync(join(cwd, "t.csv"), "utf8").trimEnd().split("\n");
+    writeFileSync(join(cwd, "moved.csv"), `${[header, ...rows.toReversed()].join("\n")}\n`);
+    writeFileSync(join(cwd, "less.csv"), `${[header, ...rows.slice(2)].join("\n")}\n`);
+    const verify = (file: string) => raisin(["verify", answer.run_id, "--data", file], { cwd });
+    expect((await verify("moved.csv")).code).toBe(0);
+    const less = await verify("less.csv");
+    expect(less.code).toBe(3);
+    expect(less.stdout).toContain("content digest");
+  });
 });
