@@ -78,6 +78,7 @@ export function readOptionsOf(flags: ColumnFlags): ReadCsvOptions {
   } as ReadCsvOptions;
 }
 
+/** An identifier, a constant and a date are left out; what is mixed decides nothing and is told from the cells again. */
 const LIST_OF_TYPE: Readonly<Record<string, "drop" | "numeric" | "categorical" | null>> = {
   numeric: "numeric",
   number: "numeric",
@@ -88,8 +89,8 @@ const LIST_OF_TYPE: Readonly<Record<string, "drop" | "numeric" | "categorical" |
   constant: "drop",
   date: "drop",
   empty: "drop",
-  mixed: "drop",
   drop: "drop",
+  mixed: null,
 };
 
 /** Columns by what a JSON file says of them: {"age": "numeric", "zip": "categorical", "id": "drop"}. */

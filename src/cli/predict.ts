@@ -39,7 +39,7 @@ export async function runPredict(flags: PredictFlags, signal: AbortSignal): Prom
   );
   const added = addedColumns(model, flags);
   const header = new Set(table.header);
-  const taken = added.filter((name) => header.has(name));
+  const taken = added.filter((name, k) => header.has(name) || added.indexOf(name) < k);
   if (taken.length > 0) {
     throw new UsageError(
       `The input already has a column ${taken.map((name) => `"${name}"`).join(", ")}: put something before the names that are added, with --prefix`,
