@@ -74,6 +74,9 @@ export function benchMixed() {
     const [{ features }] = own;
     console.log(`  ours      load and encode ${spread(own.map((one) => one.load))}`);
     console.log(
+      `            digests of all rows ${spread(own.map((one) => one.digest))}   besides`,
+    );
+    console.log(
       `            ${STEPS} steps       ${spread(own.map((one) => one.steps))}   ${features} features`,
     );
     for (const answers of Object.values(peers)) {

@@ -19,5 +19,5 @@ install() {
 
 install .venv 'numpy>=2.2,<3' 'scikit-learn>=1.7,<2' 'pandas>=3'
 if [ "${1:-}" = "--all" ]; then
-  install .venv-pandas2 'numpy>=2.2,<3' 'pandas>=2.3,<3'
+  install .venv-pandas2 'numpy>=2.2,<3' 'scikit-learn>=1.7,<2' 'pandas>=2.3,<3'
 fi
