@@ -1,8 +1,9 @@
 // Trains a recorded run again and compares every byte of its model and every metric.
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
+import { CsvError } from "../data/csv-error.ts";
 import { type Dialect, dialectOfWords } from "../data/dialect.ts";
-import { type ReadCsvOptions, readForTraining } from "../data/files.ts";
+import { type ReadCsvOptions, readForTraining, type TrainingFile } from "../data/files.ts";
 import { BadLineError } from "../miniflow/store.ts";
 import {
   type MetricLine,
@@ -144,11 +145,7 @@ export async function verifyRun(
     difference,
     metricsCompared: 0,
   });
-  const dataset = await readForTraining(
-    path,
-    { ...reading, ...(signal && { signal }) },
-    { infer: false },
-  );
+  const dataset = await readAgain(path, { ...reading, ...(signal && { signal }) }, options);
   if (dataset.contentDigest !== recorded.content_digest) {
     return differs(
       `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${recorded.content_digest}`,
@@ -168,6 +165,22 @@ export async function verifyRun(
   return difference === undefined
     ? { ...verdict, reproduced: true, difference: null, metricsCompared: result.records.length }
     : differs(difference);
+}
+
+/** Reads the table as the run did. Another file may hold the same rows with other delimiters or quotes. */
+async function readAgain(
+  path: string,
+  reading: ReadCsvOptions,
+  { data }: { data?: string },
+): Promise<TrainingFile> {
+  const read = (options: ReadCsvOptions) => readForTraining(path, options, { infer: false });
+  try {
+    return await read(reading);
+  } catch (error) {
+    if (data === undefined || !(error instanceof CsvError)) throw error;
+    const { delimiter: _, quote: __, ...rest } = reading;
+    return read(rest).catch(() => Promise.reject(error));
+  }
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -154,6 +154,14 @@ describe("raisin verify", () => {
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^reproduced: /)]);
   });
 
+  test("the same rows with other delimiters are the same data, and a file that cannot be read is not", async () => {
+    const text = readFileSync(join(cwd, "wine.csv"), "utf8");
+    writeFileSync(join(cwd, "semicolons.csv"), text.replaceAll(",", ";"));
+    expect((await verify(trained.run_id, "--data", "semicolons.csv")).code).toBe(0);
+    writeFileSync(join(cwd, "broken.csv"), text.replaceAll(",", ";").replace(/;/, ",;"));
+    expect((await verify(trained.run_id, "--data", "broken.csv")).code).toBe(5);
+  });
+
   test("data that moved: exit 5 and a hint at --data, which then works", async () => {
     renameSync(join(cwd, "wine.csv"), join(cwd, "moved.csv"));
     try {
