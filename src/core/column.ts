@@ -23,7 +23,7 @@ export function columnLength(column: Column): number {
 }
 
 /**
- * Writes the chosen rows of a column.
+ * Writes the chosen rows of a column of numbers.
  *
  * @param index which rows; all when absent
  * @param missing what stands for a missing value
@@ -31,19 +31,18 @@ export function columnLength(column: Column): number {
  * @throws RangeError when a value is neither finite nor missing, or there is no such row
  */
 export function gather(
-  column: Column,
+  column: Float64Array | OptionalNumbers,
   index: Uint32Array | undefined,
   missing: number,
   into: Float64Array,
 ): void {
   if (column instanceof Float64Array) gatherNumbers(column, index, undefined, into);
-  else if ("optional" in column) gatherNumbers(column.optional, index, missing, into);
-  else gatherIndicator(column, index, into);
+  else gatherNumbers(column.optional, index, missing, into);
 }
 
 /** The same without the missing values. @returns how many there are; what stands behind them in `into` means nothing */
 export function gatherPresent(
-  column: Column,
+  column: Float64Array | OptionalNumbers,
   index: Uint32Array | undefined,
   into: Float64Array,
 ): number {
@@ -124,20 +123,4 @@ export function gatherCodes(
 
 function noRow(row: number, length: number): RangeError {
   return new RangeError(`Cannot take row ${row + 1} of ${length}`);
-}
-
-function gatherIndicator(
-  { codes, code }: Indicator,
-  index: Uint32Array | undefined,
-  into: Float64Array,
-): void {
-  if (index) {
-    for (let i = 0; i < index.length; i++) {
-      const found = codes[index[i]!];
-      if (found === undefined) throw noRow(index[i]!, codes.length);
-      into[i] = found === code ? 1 : 0;
-    }
-  } else {
-    for (let i = 0; i < codes.length; i++) into[i] = codes[i] === code ? 1 : 0;
-  }
 }

@@ -1,7 +1,7 @@
 // Do input columns become the features that CONTRACT.md (N8a) says, from rows in any order, by one function for all hosts?
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Column, columnLength, gather } from "../../src/core/column.ts";
+import type { Column } from "../../src/core/column.ts";
 import type { Cells, Texts } from "../../src/data/csv-column.ts";
 import { CsvError } from "../../src/data/csv-error.ts";
 import { DataError } from "../../src/data/data-error.ts";
@@ -21,6 +21,7 @@ import {
   missingCount,
 } from "../../src/data/encoding.ts";
 import { inputsOfObjects } from "../../src/data/objects.ts";
+import { valuesOfFeature } from "../support/numbers.ts";
 import { check, createRandom, SEED, shuffled } from "./support.ts";
 import { datasetOf, tableOf } from "./tables.ts";
 
@@ -49,9 +50,7 @@ const learn = (
 
 /** What a column holds, with null for a missing number. */
 function valuesOf(column: Column): (number | null)[] {
-  const into = new Float64Array(columnLength(column));
-  gather(column, undefined, Number.NaN, into);
-  return Array.from(into, (value) => (Number.isNaN(value) ? null : value));
+  return Array.from(valuesOfFeature(column), (value) => (Number.isNaN(value) ? null : value));
 }
 
 const matrixOf = (columns: readonly Column[]) => columns.map(valuesOf);

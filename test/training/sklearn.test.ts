@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Column, columnLength, gather } from "../../src/core/column.ts";
+import type { Column } from "../../src/core/column.ts";
 import { Core } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
 import { encode } from "../../src/data/encoding.ts";
@@ -24,6 +24,7 @@ import { predictColumns } from "../../src/model/predict.ts";
 import { type ClassWeight, DEFAULT_PARAMS } from "../../src/training/params.ts";
 import { type TrainingResult, train } from "../../src/training/train.ts";
 import { createRandom } from "../support/cli.ts";
+import { valuesOfFeature } from "../support/numbers.ts";
 
 const PYTHON = process.env.RAISIN_PYTHON ?? "python3";
 const SCRIPT = fileURLToPath(new URL("../python/encoding.py", import.meta.url));
@@ -120,9 +121,8 @@ interface Answer {
 /** [d][n] features as the model takes them: gaps at the mean, then scaled. */
 function scaled(columns: readonly Column[], { mean, std }: Model): number[][] {
   return columns.map((column, j) => {
-    const into = new Float64Array(columnLength(column));
-    gather(column, undefined, mean[j]!, into);
-    return Array.from(into, (value) => (value - mean[j]!) / std[j]!);
+    const values = valuesOfFeature(column, mean[j]!);
+    return Array.from(values, (value) => (value - mean[j]!) / std[j]!);
   });
 }
 
