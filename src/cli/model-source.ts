@@ -1,6 +1,7 @@
 // Which model a command uses: the one named by --model-file, else the production model of the registry.
 import { join } from "node:path";
 import type { Column } from "../core/column.ts";
+import { MISSING_TOKENS } from "../data/column-types.ts";
 import type { CsvSelection } from "../data/csv.ts";
 import { CsvError } from "../data/csv-error.ts";
 import { encodeOrThrow, type Input, type InputColumn } from "../data/encoding.ts";
@@ -121,7 +122,7 @@ export async function readForModel(
   const names = spec.columns.map(({ name }) => name);
   const namesWhere = (test: (column: InputColumn) => boolean) =>
     spec.columns.filter(test).map(({ name }) => name);
-  const missingTokens = flags.missingTokens ?? spec.missing_tokens;
+  const missingTokens = flags.missingTokens ?? spec.missing_tokens ?? MISSING_TOKENS;
   const { delimiter, quote, decimal, thousands } = flags;
   try {
     const table = await readTable(
@@ -132,7 +133,7 @@ export async function readForModel(
         features: names,
         categorical: namesWhere(({ as }) => as === "category"),
         optional: new Set(namesWhere(({ missing }) => missing !== undefined)),
-        ...(missingTokens && { missingTokens }),
+        missingTokens,
       },
       {
         ...(delimiter !== undefined && { delimiter }),
@@ -150,7 +151,7 @@ export async function readForModel(
     if (!(error instanceof CsvError)) throw error;
     const needs = [...names, ...(selection.label === null ? [] : [selection.label])];
     // What may be missing was decided in training.
-    const advice = error.problems.some(({ kind }) => kind === "empty")
+    const advice = error.problems.some(({ kind }) => kind === "empty" || kind === "missing")
       ? "\nThe model has not learned missing values there: fill the cells, leave the rows out, or train with --missing indicator on rows that have some"
       : "";
     throw new CsvError(

@@ -180,6 +180,7 @@ export class CsvReader {
       throw new CsvError("Cannot read the table as the file is empty");
     }
     if (this.#survey) throw this.#survey.error();
+    this.#noteMissing(header);
     if (this.#problems.size > 0) {
       const problems = [...this.#problems.values()];
       throw problemError(problems, { width: header.length }, this.#fixOf(problems, header));
@@ -203,6 +204,26 @@ export class CsvReader {
       rowCount: this.#rowCount,
       unit: "line",
     };
+  }
+
+  /** Missing cells, tokens among them, where the selection says that none may be. */
+  #noteMissing(header: readonly string[]): void {
+    const { optional } = this.#selection;
+    if (optional === undefined) return;
+    this.#readers.forEach((reader, j) => {
+      const column = header[j]!;
+      if (!reader?.firstMissing || this.#roles[j] !== Role.Feature || optional.has(column)) return;
+      const { place, text } = reader.firstMissing;
+      const kind = text === "" ? "empty" : "missing";
+      const value = cut(text);
+      this.#problems.set(`${kind} ${j}`, {
+        kind,
+        column,
+        line: place,
+        value,
+        count: reader.missingCount,
+      });
+    });
   }
 
   #labelsOf(): { labelCodes: Uint8Array; labels: string[] } {
@@ -567,12 +588,11 @@ export class CsvReader {
   }
 
   #readerOf(name: string, texts: Set<string>, numbers: Set<string>): ColumnReader {
-    const { infer, optional } = this.#selection;
+    const { infer } = this.#selection;
     let kind: CellKind = "number";
     if (texts.has(name)) kind = "text";
     else if (infer === true && !numbers.has(name)) kind = "any";
-    const missing = optional === undefined || optional.has(name) ? this.#missing : undefined;
-    return new ColumnReader(kind, this.#numbers, missing, BLOCK_ROWS_MIN);
+    return new ColumnReader(kind, this.#numbers, this.#missing, BLOCK_ROWS_MIN);
   }
 
   /** Leaving columns out helps if all that is wrong are cells that are no numbers, and enough is left. */

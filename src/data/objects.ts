@@ -1,12 +1,14 @@
 // Rows as objects: the columns of a training table, or the input columns that a model asks for.
 
+import { MISSING_TOKENS } from "./column-types.ts";
 import { type ColumnFacts, NO_LABEL, restClass, type Table } from "./csv.ts";
 import { checkRoles } from "./csv-advice.ts";
 import { type Cells, MissingTokens, type Texts, withoutBlanks } from "./csv-column.ts";
 import { DataError } from "./data-error.ts";
-import { type RowWeights, textOfLabel } from "./dataset.ts";
+import { checkWeights, type RowWeights, textOfLabel } from "./dataset.ts";
 import { numberReader, PLAIN_DIALECT } from "./dialect.ts";
 import type { Input, InputColumn } from "./encoding.ts";
+import { nearest } from "./nearest.ts";
 import { shown } from "./shown.ts";
 import {
   datasetOfTable,
@@ -29,6 +31,23 @@ export interface ObjectOptions extends Omit<TableOptions, "label"> {
 
 const NUMBERS = numberReader(PLAIN_DIALECT);
 
+const OPTIONS: Readonly<Record<keyof ObjectOptions, true>> = {
+  label: true,
+  name: true,
+  positive: true,
+  rest: true,
+  features: true,
+  drop: true,
+  numeric: true,
+  categorical: true,
+  missing: true,
+  missingTokens: true,
+  base: true,
+  maxLevels: true,
+  unseen: true,
+  weight: true,
+};
+
 /**
  * A dataset from rows as objects. Numbers are numbers; texts and truth values are categories; null, undefined and NaN
  * are missing values. Types are told from all rows, as of a file.
@@ -41,12 +60,24 @@ export function datasetFromObjects(
   y: ArrayLike<number | boolean | string> | null,
   options: ObjectOptions = {},
 ): TableDataset {
+  const unknown = Object.keys(options).find((key) => !Object.hasOwn(OPTIONS, key));
+  if (unknown !== undefined) {
+    const known = Object.keys(OPTIONS);
+    throw new TypeError(
+      `Cannot use option "${unknown}"; ${nearest(unknown, known) ?? known.join(", ")} may be meant`,
+    );
+  }
   const label = options.label ?? "label";
   const header = keysOf(rows);
   if (y !== null && y.length !== rows.length) {
     throw new TypeError(`Cannot read ${rows.length} rows with ${y.length} labels`);
   }
   if (y === null) requireKeys([label], header, "the label");
+  else if (options.label !== undefined && header.includes(label)) {
+    throw new TypeError(
+      `Cannot take labels of their own beside ${shown(label)} in the rows: leave the argument out, or name another label`,
+    );
+  }
   const given = { ...options, label };
   const reading = readingOf(given);
   const { features, drop, numeric, categorical, weight } = options;
@@ -89,7 +120,7 @@ export function datasetFromObjects(
 export function inputsOfObjects(
   columns: readonly InputColumn[],
   rows: readonly RowObject[],
-  missingTokens: readonly string[] = [],
+  missingTokens: readonly string[] = MISSING_TOKENS,
 ): Input[] {
   const tokens = new MissingTokens(missingTokens, NUMBERS);
   rows.forEach((row, i) => {
@@ -227,7 +258,10 @@ function labelsOf(
 ): { labelCodes: Uint8Array; labels: string[] } {
   const texts = Array.from(y, (label, i) => {
     const text = typeof label === "string" ? withoutBlanks(label) : String(label ?? "");
-    if (text !== "" && !tokens.texts.has(text) && !Number.isNaN(label)) return textOfLabel(label);
+    // A class that was named is one, whatever its name.
+    const isNamed = rest === true && label === positive;
+    const isToken = tokens.texts.has(text) && !isNamed;
+    if (text !== "" && !isToken && !Number.isNaN(label)) return textOfLabel(label);
     if (allowsMissing) return null;
     throw new DataError(
       `Cannot read row ${i + 1} as its label is missing: remove such rows, or leave them out with missing: "drop"`,
@@ -257,5 +291,5 @@ function weightsOf(rows: readonly RowObject[], name: string): RowWeights {
     const value = row[name];
     return typeof value === "number" ? value + 0 : Number.NaN;
   });
-  return { name, values };
+  return checkWeights({ name, values });
 }

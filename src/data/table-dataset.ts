@@ -168,7 +168,10 @@ export function datasetOfInputs(
   const { label, classes, inputs } = about;
   const specs = inputs.map(({ column }) => column);
   checkFeatureNames(specs);
-  const numbers = inputs.filter(({ cells }) => cells instanceof Float64Array);
+  // A number that is constant but for gaps tells something by them.
+  const numbers = inputs.filter(
+    ({ cells, column }) => cells instanceof Float64Array && !column.missing,
+  );
   const codeOfPositive = table.labels.indexOf(classes[1]);
   return {
     name,

@@ -66,7 +66,8 @@ export function decide(
     return kept("every row was trained on, so there are no validation rows to compare on");
   }
   if (result.validation.roc_auc === null || candidate === null) {
-    return kept("a class has no validation row, so the run cannot be judged");
+    const what = result.weights ? "no validation row that weighs anything" : "no validation row";
+    return kept(`a class has ${what}, so the run cannot be judged`);
   }
   const production = readProduction(options.store, options.model);
   if (production === undefined) {

@@ -1,7 +1,7 @@
 // Trains a recorded run again and compares every byte of its model and every metric.
 import { createHash } from "node:crypto";
 import type { CoreSource } from "../core/source.ts";
-import { CsvError } from "../data/csv-error.ts";
+import { DataError } from "../data/data-error.ts";
 import { type Dialect, dialectOfWords } from "../data/dialect.ts";
 import { type ReadCsvOptions, readForTraining, type TrainingFile } from "../data/files.ts";
 import { BadLineError } from "../miniflow/store.ts";
@@ -177,7 +177,7 @@ async function readAgain(
   try {
     return await read(reading);
   } catch (error) {
-    if (data === undefined || !(error instanceof CsvError)) throw error;
+    if (data === undefined || !(error instanceof DataError)) throw error;
     const { delimiter: _, quote: __, ...rest } = reading;
     return read(rest).catch(() => Promise.reject(error));
   }

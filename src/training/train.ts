@@ -378,7 +378,13 @@ function levelWarnings(dataset: Dataset, moments: readonly Moments[]): string[] 
     const names = featuresOf(column);
     const from = at;
     at += names.length;
-    if (column.as !== "category") return [];
+    if (column.as === "number") {
+      return column.missing && moments[from + 1]!.max === 0
+        ? [
+            `No training row lacks a value of ${shown(column.name)}: where it is missing, rows are predicted as those at its mean`,
+          ]
+        : [];
+    }
     const absent = names.filter((_, k) => moments[from + k]!.max === 0);
     if (absent.length === 0) return [];
     const list = absent.slice(0, 5).map(shown).join(", ");
