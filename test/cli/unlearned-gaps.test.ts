@@ -2,7 +2,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { LogisticRegression } from "../../src/index.ts";
+import { loadCore } from "../../src/core/node.ts";
+import { datasetFromObjects, LogisticRegression } from "../../src/index.ts";
+import { DEFAULT_PARAMS } from "../../src/training/params.ts";
+import { train } from "../../src/training/train.ts";
 import { raisin, temporaryDirectory } from "../support/cli.ts";
 
 const cwd = temporaryDirectory();
@@ -93,5 +96,28 @@ describe("rows as objects", () => {
     await expect(new LogisticRegression().fit(rows, options)).rejects.toThrow(
       'Cannot use option "catagorical"; categorical may be meant',
     );
+  });
+
+  test("a number that is constant but for its gaps is not said to tell nothing", () => {
+    const warnings = (some: typeof rows) =>
+      datasetFromObjects(some, null, { label: "Class", missing: "indicator" }).warnings;
+    expect(warnings(rows)).toEqual([]);
+    expect(warnings(rows.map((row) => ({ ...row, seven: 7 })))).toEqual([
+      'Column "seven" is constant and tells the model nothing',
+    ]);
+  });
+
+  test("an indicator that no training row switches on is warned of, for the seeds where that is so", async () => {
+    const one = rows.map((row, i) => ({ ...row, a: i === 3 ? null : i / 2, seven: i % 3 }));
+    const dataset = datasetFromObjects(one, null, { label: "Class", missing: "indicator" });
+    const outcomes = new Set<boolean>();
+    for (let seed = 0; seed < 20; seed++) {
+      const params = { ...DEFAULT_PARAMS, iterations: 1, seed };
+      const { split, warnings } = await train(loadCore(), dataset, params);
+      const isAbsent = split.validation.includes(3);
+      outcomes.add(isAbsent);
+      expect(warnings.some((text) => text.includes('lacks a value of "a"'))).toBe(isAbsent);
+    }
+    expect(outcomes.size).toBe(2);
   });
 });
