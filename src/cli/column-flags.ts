@@ -98,7 +98,7 @@ function typesFile(path: string): Partial<Record<"drop" | "numeric" | "categoric
   const refuse = (what: string) => new UsageError(`Cannot use the types of ${path}: ${what}`);
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(path, "utf8"));
+    value = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
   } catch (error) {
     throw refuse((error as Error).message);
   }

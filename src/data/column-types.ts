@@ -244,7 +244,7 @@ export function interpret(
   const lone = inputs.filter(({ column }) => featuresOf(column).length === 0);
   if (lone.length > 0) throw findingsError(lone.map(loneFinding), candidates, table);
   const columns = candidates.map(reportOf);
-  return { inputs, rows, columns, guesses: guessesOf(columns, inputs) };
+  return { inputs, rows, columns, guesses: guessesOf(columns, inputs, options) };
 }
 
 /** @param tells whether it is missing says something, where a text is all that is there */
@@ -595,9 +595,15 @@ function mergeFixes(findings: readonly Finding[], candidates: readonly Candidate
 }
 
 /** What a reader must hear: whatever was decided without being told and changes the model. */
-function guessesOf(columns: readonly ColumnReport[], inputs: readonly Input[]): string[] {
+function guessesOf(
+  columns: readonly ColumnReport[],
+  inputs: readonly Input[],
+  options: InterpretOptions,
+): string[] {
+  // Who names a column as a feature has not said what it is.
+  const typed = new Set([...(options.numeric ?? []), ...(options.categorical ?? [])]);
   const byName = new Map(inputs.map(({ column }) => [column.name, column]));
-  return columns.flatMap(({ name, use, given, reason, type }) => {
+  return columns.flatMap(({ name, use, reason, type }) => {
     if (use === "left out") {
       const flag =
         type === "constant" || reason?.includes("one text")
@@ -605,7 +611,7 @@ function guessesOf(columns: readonly ColumnReport[], inputs: readonly Input[]): 
           : "; --categorical or --numeric keeps it";
       return [`column ${shown(name)} is left out: ${reason}${flag}`];
     }
-    if (use === "number" || given) return [];
+    if (use === "number" || typed.has(name)) return [];
     return [`column ${shown(name)} is a category of ${describeLevels(byName.get(name)!)}`];
   });
 }

@@ -684,6 +684,14 @@ describe("a finding", () => {
     expect(refusalOf(same).fix.missingTokens).toEqual(["-", "?", "none"]);
   });
 
+  test("a category is a guess for who names it as a feature, and none for who names it as a category", () => {
+    const text = tableOf({ x: someNumbers(12), k: times(12, (i) => `k${i % 3}`) });
+    expect(datasetOf(text, { features: ["x", "k"] }).guesses).toEqual([
+      'column "k" is a category of 3 levels, base "k0", 2 features',
+    ]);
+    expect(datasetOf(text, { features: ["x", "k"], categorical: ["k"] }).guesses).toEqual([]);
+  });
+
   test("does not come of a column that is left out", () => {
     const n = 40;
     const text = tableOf({
