@@ -2,6 +2,7 @@
 import { ValueRangeError } from "../core/core.ts";
 import { DataError } from "../data/data-error.ts";
 import { DialectError } from "../data/dialect.ts";
+import { NoModelError } from "../recording/stored-model.ts";
 
 export const EXIT = {
   ok: 0,
@@ -22,7 +23,9 @@ export class UsageError extends Error {
 export class DataCommandError extends DataError {}
 
 export function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError || error instanceof DialectError) return EXIT.usage;
+  if ([UsageError, DialectError, NoModelError].some((kind) => error instanceof kind)) {
+    return EXIT.usage;
+  }
   if (error instanceof DataError || error instanceof ValueRangeError) return EXIT.data;
   return EXIT.failure;
 }

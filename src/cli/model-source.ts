@@ -1,5 +1,4 @@
 // Which model a command uses: the one named by --model-file, else the production model of the registry.
-import { join } from "node:path";
 import type { Column } from "../core/column.ts";
 import { MISSING_TOKENS } from "../data/column-types.ts";
 import type { CsvSelection } from "../data/csv.ts";
@@ -7,16 +6,7 @@ import { CsvError } from "../data/csv-error.ts";
 import { encodeOrThrow, type Input, type InputColumn } from "../data/encoding.ts";
 import { type DialectOptions, type FileTable, readTable, withPath } from "../data/files.ts";
 import { inputsFor } from "../data/table-dataset.ts";
-import { readFileIfAny } from "../miniflow/store.ts";
-import type { Model } from "../model/model.ts";
-import {
-  decodeNamed,
-  readEntries,
-  readProduction,
-  readStoredModel,
-} from "../recording/stored-model.ts";
-import { UsageError } from "./exit.ts";
-import { statIfAny } from "./paths.ts";
+import { type LocatedModel, locateModel, locateProduction } from "../recording/stored-model.ts";
 
 export interface ModelFlags {
   readonly modelFile?: string;
@@ -24,71 +14,13 @@ export interface ModelFlags {
   readonly store: string;
 }
 
-export interface ChosenModel {
-  readonly model: Model;
-  /** What to call it in a message. */
-  readonly origin: string;
-  /** The run it came from and that run's experiment, where known. */
-  readonly run: { readonly id: string; readonly experiment: string } | null;
-  /** Its name in the registry, where it came from there. */
-  readonly name: string | null;
-}
-
-/** Where a directory may hold a model, the run directory itself first. */
-const PLACES = ["artifacts/model/model.npz", "model/model.npz", "model.npz"];
-
 /**
- * @throws UsageError when no model is named and the registry does not decide; what reading the model throws
+ * @throws NoModelError when no model is named and the registry does not decide; what reading the model throws
  */
-export function chooseModel(flags: ModelFlags): ChosenModel {
-  return flags.modelFile === undefined ? fromRegistry(flags) : fromPath(flags.modelFile);
-}
-
-function fromPath(path: string): ChosenModel {
-  const info = statIfAny(path);
-  if (info === undefined) throw new UsageError(`Cannot find the model file ${path}`);
-  if (info.isDirectory() && readFileIfAny(join(path, "meta.json"))) {
-    const { model, run } = readStoredModel(path);
-    return {
-      model,
-      origin: path,
-      run: { id: run.id, experiment: run.meta.experiment },
-      name: null,
-    };
-  }
-  const candidates = info.isDirectory() ? PLACES.map((place) => join(path, place)) : [path];
-  for (const candidate of candidates) {
-    const bytes = readFileIfAny(candidate);
-    if (bytes) {
-      return { model: decodeNamed(bytes, candidate), origin: candidate, run: null, name: null };
-    }
-  }
-  throw new UsageError(`Cannot find a model in ${path}: none of ${PLACES.join(", ")} is there`);
-}
-
-function fromRegistry(flags: ModelFlags): ChosenModel {
-  const names = [...readEntries(flags.store).keys()];
-  const name = flags.model ?? (names.length === 1 ? names[0] : undefined);
-  if (name === undefined) {
-    throw new UsageError(
-      names.length === 0
-        ? `There is no production model in ${flags.store}: run \`raisin train\`, or name a model with --model-file`
-        : `Several models have a production run: name one with --model (${names.join(", ")})`,
-    );
-  }
-  const stored = readProduction(flags.store, name);
-  if (stored === undefined) {
-    throw new UsageError(
-      `Model "${name}" has no production run in ${flags.store}; known are: ${names.join(", ") || "none"}`,
-    );
-  }
-  const { run, model } = stored;
-  return {
-    model,
-    origin: `production of "${name}", run ${run.id}`,
-    run: { id: run.id, experiment: run.meta.experiment },
-    name,
-  };
+export function chooseModel(flags: ModelFlags): LocatedModel {
+  return flags.modelFile === undefined
+    ? locateProduction(flags.store, flags.model)
+    : locateModel(flags.modelFile, flags.store);
 }
 
 /** What is said of a table that a model is to read. */
@@ -113,7 +45,7 @@ export interface ModelTable {
  */
 export async function readForModel(
   path: string,
-  { model, origin }: ChosenModel,
+  { model, origin }: LocatedModel,
   selection: Pick<CsvSelection, "label" | "classes" | "weight">,
   flags: ReadFlags,
   signal: AbortSignal,

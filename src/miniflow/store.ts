@@ -226,6 +226,14 @@ export function syncDirectory(path: string): void {
   }
 }
 
+/** What stands at a path, links followed; undefined when nothing does. @throws StoreError */
+export function kindOf(path: string): "file" | "directory" | "other" | undefined {
+  const info = at("read", path, () => statIfAny(path));
+  if (info === undefined) return undefined;
+  if (info.isDirectory()) return "directory";
+  return info.isFile() ? "file" : "other";
+}
+
 /** The bytes of a file of at most `limit` bytes; undefined when there is none. */
 export function readFileIfAny(path: string, limit = 64 * 2 ** 20): Uint8Array | undefined {
   try {
