@@ -11,9 +11,12 @@ import { EXIT, exitCodeOf } from "./exit.ts";
 import {
   countFlag,
   dialectFlag,
+  hostsFlag,
   namesFlag,
   numberFlag,
   pathFlag,
+  portFlag,
+  secondsFlag,
   tokensFlag,
   typedWords,
   urlFlag,
@@ -110,7 +113,9 @@ function addOptions(command: Command, options: readonly Option[]): Command {
 
 function createProgram(): Command {
   const program = new Command("raisin")
-    .description("Binary classification you can prove: inspect, train, predict, evaluate, verify.")
+    .description(
+      "Binary classification you can prove: inspect, train, predict, evaluate, verify, serve.",
+    )
     .version(packageVersion(), "--version")
     .helpCommand("help [command]", "show what a command takes")
     .exitOverride()
@@ -290,6 +295,44 @@ Examples:
     )
     .action((id, flags) =>
       run(async (signal) => (await import("./verify.ts")).runVerify(id, flags, signal)),
+    );
+
+  program
+    .command("serve")
+    .description("answer predictions over HTTP, watch for drift, follow the registry")
+    .option("--port <number>", "where to listen; 0 takes any free port", portFlag, 8000)
+    .option("--host <address>", "which address to listen on", "127.0.0.1")
+    .addOption(modelFile())
+    .addOption(modelName())
+    .addOption(store())
+    .option(
+      "--allowed-hosts <a,b,…>",
+      "names besides localhost under which the server may be asked; always checked on loopback, elsewhere when given",
+      hostsFlag,
+    )
+    .option("--window <rows>", "rows that the drift window holds", countFlag, 1000)
+    .option(
+      "--drain-seconds <number>",
+      "how long to go on answering after SIGTERM, not ready, before the end",
+      secondsFlag,
+      5,
+    )
+    .option(
+      "--keep-alive-seconds <number>",
+      "how long an idle connection is kept; longer than a load balancer's in front",
+      secondsFlag,
+      5,
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin serve
+  raisin serve --model-file model.npz --port 8080
+  curl localhost:8000/docs                         every route, in a browser`,
+    )
+    .action((flags) =>
+      run(async (signal) => (await import("../server/main.ts")).runServe(flags, signal)),
     );
 
   program

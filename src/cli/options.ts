@@ -91,6 +91,31 @@ export function countFlag(text: string): number {
   return Number(text);
 }
 
+/** A TCP port; 0 means any free one. */
+export function portFlag(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new InvalidArgumentError("It must be a whole number from 0 to 65535.");
+  return Number(text);
+}
+
+/** Seconds, up to an hour. */
+export function secondsFlag(text: string): number {
+  const seconds = /\s/.test(text) ? Number.NaN : parseDecimal(text);
+  if (!(seconds >= 0 && seconds <= 3600))
+    throw new InvalidArgumentError("It must be a number from 0 to 3600.");
+  return seconds;
+}
+
+/** Host names between commas, without ports. */
+export function hostsFlag(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (!names.every((name) => /^([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]+\])$/.test(name)))
+    throw new InvalidArgumentError(
+      "It must be host names without ports, with commas between them.",
+    );
+  return names;
+}
+
 /** The flags that were typed, as the words of a command line, but for some. */
 export function typedWords(command: Command, except: readonly string[]): string[] {
   return command.options.flatMap((option) => {

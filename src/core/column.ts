@@ -22,6 +22,21 @@ export function columnLength(column: Column): number {
   return "optional" in column ? column.optional.length : column.codes.length;
 }
 
+/** The rows [from, from + n) of some columns: views, no copies. Indicators of one category go on sharing their codes. */
+export function sliceColumns(columns: readonly Column[], from: number, n: number): Column[] {
+  let codes: Indicator["codes"] | undefined;
+  let slice: Indicator["codes"] = new Int32Array(0);
+  return columns.map((column) => {
+    if (column instanceof Float64Array) return column.subarray(from, from + n);
+    if ("optional" in column) return { optional: column.optional.subarray(from, from + n) };
+    if (column.codes !== codes) {
+      codes = column.codes;
+      slice = codes.subarray(from, from + n);
+    }
+    return { codes: slice, code: column.code };
+  });
+}
+
 /**
  * Writes the chosen rows of a column of numbers.
  *

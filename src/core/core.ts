@@ -16,7 +16,12 @@ import {
   gatherPresent,
   type Indicator,
 } from "./column.ts";
-import { type CoreExports, type CoreSource, HOST_ABI } from "./source.ts";
+import {
+  type CoreExports,
+  type CoreSource,
+  checkStatus as check,
+  instantiateChecked,
+} from "./source.ts";
 
 // Literals: ECMAScript leaves the last bits of ** to the engine.
 /** Largest magnitude of a value, 2^400, and smallest range of a column that is not constant, 2^-400 (N4). */
@@ -53,8 +58,6 @@ export function checkLargestWeight(most: number): void {
 
 const TILE_ROWS = 8;
 const WORK_VALUES = 6; // f64 values of a work record, per feature and for the bias
-
-const STATUS_NAMES = ["ok", "out of bounds", "misaligned", "too large", "out of range"];
 
 /** Range, mean and population standard deviation of a column; std is 1 for a constant one. */
 export interface Moments {
@@ -99,14 +102,6 @@ interface RowWeights {
   readonly most: number;
 }
 
-function check(status: number, kernel: string): void {
-  if (status !== 0) {
-    throw new Error(
-      `Cannot run kernel ${kernel}: status ${status}, ${STATUS_NAMES[status] ?? "?"}`,
-    );
-  }
-}
-
 function paddedCount(n: number): number {
   return Math.ceil(n / TILE_ROWS) * TILE_ROWS;
 }
@@ -125,13 +120,7 @@ export class Core {
 
   /** @throws Error when the core speaks another interface than this host */
   constructor(source: CoreSource) {
-    this.#exports = source.instantiate();
-    const abi = this.#exports.abi();
-    if (abi !== HOST_ABI) {
-      throw new Error(
-        `Cannot use this core as this host speaks interface ${HOST_ABI}: the core speaks ${abi}`,
-      );
-    }
+    this.#exports = instantiateChecked(source);
     this.#arena = new Arena(this.#exports.memory, this.#exports.heapBase() >>> 0);
   }
 

@@ -107,3 +107,26 @@ export interface CoreSource {
 
 /** The interface number that this host speaks. */
 export const HOST_ABI = 1;
+
+const STATUS_NAMES = ["ok", "out of bounds", "misaligned", "too large", "out of range"];
+
+/** @throws Error when a kernel did not do its work */
+export function checkStatus(status: number, kernel: string): void {
+  if (status !== 0) {
+    throw new Error(
+      `Cannot run kernel ${kernel}: status ${status}, ${STATUS_NAMES[status] ?? "?"}`,
+    );
+  }
+}
+
+/** A fresh instance. @throws Error when the core speaks another interface than this host */
+export function instantiateChecked(source: CoreSource): CoreExports {
+  const exports = source.instantiate();
+  const abi = exports.abi();
+  if (abi !== HOST_ABI) {
+    throw new Error(
+      `Cannot use this core as this host speaks interface ${HOST_ABI}: the core speaks ${abi}`,
+    );
+  }
+  return exports;
+}

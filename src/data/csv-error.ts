@@ -85,7 +85,8 @@ export const LEVEL_MAX = 512;
 /** Most problems that a message lists; `problems` has them all. */
 const LISTED_MAX = 100;
 
-function describe(problem: CsvProblem, width: number): string {
+/** What is wrong, without where it is. @param width fields of the header */
+export function describeProblem(problem: CsvProblem, width: number): string {
   if (problem.detail !== undefined) return problem.detail;
   const value = shown(problem.value);
   switch (problem.kind) {
@@ -135,7 +136,7 @@ function problemLines(problems: readonly CsvProblem[], width: number, unit: stri
   const lines = problems.slice(0, LISTED_MAX).map((problem) => {
     const where = problem.column === null ? "rows" : `column ${shown(problem.column)}`;
     const often = problem.count === 1 ? "1 row" : `${problem.count} rows, the first`;
-    return `  ${where}: ${describe(problem, width)} (${often}: ${unit} ${problem.line})`;
+    return `  ${where}: ${describeProblem(problem, width)} (${often}: ${unit} ${problem.line})`;
   });
   const more = problems.length - lines.length;
   return more > 0 ? [...lines, `  and ${more} more`] : lines;

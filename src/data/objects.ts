@@ -95,8 +95,9 @@ export function datasetFromObjects(
   if (names.length === 0) throw new TypeError("Cannot read rows as no feature is left");
   const tokens = new MissingTokens(reading.missingTokens, NUMBERS);
   const columns = names.map((name) => {
-    if (categorical?.includes(name)) return columnOf(rows, name, tokens, "text");
-    return columnOf(rows, name, tokens, numeric?.includes(name) ? "number" : "any");
+    const values = rows.map((row) => row[name]);
+    if (categorical?.includes(name)) return columnOf(values, name, tokens, "text");
+    return columnOf(values, name, tokens, numeric?.includes(name) ? "number" : "any");
   });
   const table: Table = {
     header,
@@ -122,7 +123,7 @@ export function inputsOfObjects(
   rows: readonly RowObject[],
   missingTokens: readonly string[] = MISSING_TOKENS,
 ): Input[] {
-  const tokens = new MissingTokens(missingTokens, NUMBERS);
+  const tokens = missingTokensOf(missingTokens);
   rows.forEach((row, i) => {
     requireRow(row, i);
     const absent = columns.find(({ name }) => !Object.hasOwn(row, name));
@@ -132,10 +133,28 @@ export function inputsOfObjects(
       );
     }
   });
-  return columns.map((column) => {
-    const kind = column.as === "number" ? "number" : "text";
-    return { column, cells: columnOf(rows, column.name, tokens, kind).cells };
-  });
+  return columns.map((column) =>
+    inputOfValues(
+      column,
+      rows.map((row) => row[column.name]),
+      tokens,
+    ),
+  );
+}
+
+/** Tokens as `inputOfValues` takes them. */
+export function missingTokensOf(texts: readonly string[] = MISSING_TOKENS): MissingTokens {
+  return new MissingTokens(texts, NUMBERS);
+}
+
+/** An input column of a model, from its values row by row. @throws DataError for a value of another kind */
+export function inputOfValues(
+  column: InputColumn,
+  values: readonly unknown[],
+  tokens: MissingTokens,
+): Input {
+  const kind = column.as === "number" ? "number" : "text";
+  return { column, cells: columnOf(values, column.name, tokens, kind).cells };
 }
 
 function requireRow(row: unknown, i: number): void {
@@ -176,13 +195,13 @@ function requireKeys(names: readonly string[], header: readonly string[], what?:
 
 /** @param kind of values that are taken; `any` takes numbers and texts, and texts that look like numbers are refused */
 function columnOf(
-  rows: readonly RowObject[],
+  values: readonly unknown[],
   name: string,
   tokens: MissingTokens,
   kind: "number" | "text" | "any",
 ): { cells: Cells; facts: ColumnFacts } {
-  const numbers = new Float64Array(rows.length).fill(Number.NaN);
-  const codes = new Int32Array(rows.length).fill(-1);
+  const numbers = new Float64Array(values.length).fill(Number.NaN);
+  const codes = new Int32Array(values.length).fill(-1);
   const codeOf = new Map<string, number>();
   const places: number[] = [];
   let numberCount = 0;
@@ -191,8 +210,7 @@ function columnOf(
   let firstMissing: ColumnFacts["firstMissing"] = null;
   const missingTexts = new Set<string>();
   let firstNumber: ColumnFacts["firstNumber"] = null;
-  rows.forEach((row, i) => {
-    const value = row[name];
+  values.forEach((value, i) => {
     const refuse = (what: string) =>
       new DataError(
         `Cannot read row ${i + 1}, column ${shown(name)} as values must be ${what}: current value is ${typeof value === "string" ? shown(value) : String(value)}`,

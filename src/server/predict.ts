@@ -1,0 +1,110 @@
+// POST /predict: one object, several, a table or CSV in; the same form out.
+import { inTurn, textOfRows } from "./batch.ts";
+import { parseJson } from "./body.ts";
+import type { Answer, Exchange } from "./exchange.ts";
+import { HttpError } from "./http-error.ts";
+import { kindOf, type Rows } from "./inputs.ts";
+import type { ServedModel } from "./served-model.ts";
+
+export async function predict(exchange: Exchange): Promise<Answer> {
+  const { model } = exchange;
+  const explain = exchange.flag("explain", true);
+  const type = exchange.mediaType(["json", "csv"]);
+  const bytes = await exchange.body();
+  return inTurn(bytes.length, () =>
+    type === "csv" ? predictCsv(model, bytes, explain) : predictJson(model, bytes, explain),
+  );
+}
+
+function predictJson(
+  model: ServedModel,
+  bytes: Uint8Array,
+  explain: boolean,
+): Answer | Promise<Answer> {
+  const body = parseJson(bytes);
+  if (Array.isArray(body)) return predictObjects(model, body, explain);
+  if (isTable(body, model)) return predictTable(model, body, explain);
+  return { body: model.answers.object(model.predictObject(body, explain), 0), rows: 1 };
+}
+
+async function predictObjects(
+  model: ServedModel,
+  body: readonly unknown[],
+  explain: boolean,
+): Promise<Answer> {
+  const rows = model.inputs.readObjects(body);
+  const { answers } = model;
+  const text = await textOfRows(model, rows, explain, (slice, i) => answers.object(slice, i), ",");
+  return { body: `[${text}]`, rows: rows.n };
+}
+
+async function predictTable(
+  model: ServedModel,
+  body: { readonly columns: unknown; readonly data: unknown },
+  explain: boolean,
+): Promise<Answer> {
+  const rows = readTable(model, body);
+  const { answers } = model;
+  const names = JSON.stringify(answers.columnNames(explain));
+  const text = await textOfRows(
+    model,
+    rows,
+    explain,
+    (slice, i) => answers.record(slice, i, "json"),
+    ",",
+  );
+  return { body: `{"columns":${names},"data":[${text}]}`, rows: rows.n };
+}
+
+async function predictCsv(
+  model: ServedModel,
+  bytes: Uint8Array,
+  explain: boolean,
+): Promise<Answer> {
+  const rows = model.inputs.readCsv(bytes);
+  const { answers } = model;
+  const text = await textOfRows(model, rows, explain, (slice, i) =>
+    answers.record(slice, i, "csv"),
+  );
+  return { type: "text/csv; charset=utf-8", body: answers.header(explain) + text, rows: rows.n };
+}
+
+/** Whether a body is {"columns", "data"} and not one object of features that bear these names. */
+export function isTable(
+  body: unknown,
+  model: ServedModel,
+): body is { columns: unknown; data: unknown } {
+  if (typeof body !== "object" || body === null || !Object.hasOwn(body, "columns")) return false;
+  return !model.inputs.columns.some(({ name }) => name === "columns");
+}
+
+/** @throws HttpError */
+export function readTable(
+  model: ServedModel,
+  body: { readonly columns: unknown; readonly data: unknown },
+): Rows {
+  for (const key of ["columns", "data"] as const) {
+    const value = Object.hasOwn(body, key) ? body[key] : undefined;
+    if (!Array.isArray(value)) {
+      throw new HttpError("invalid_body", `"${key}" must be a list: it is ${kindOf(value)}`, {
+        field: key,
+      });
+    }
+  }
+  const other = Object.keys(body).find((key) => key !== "columns" && key !== "data");
+  if (other !== undefined) {
+    throw new HttpError("invalid_body", 'A table has "columns" and "data" and nothing else', {
+      field: other,
+    });
+  }
+  return model.inputs.readTable(body.columns as unknown[], body.data as unknown[]);
+}
+
+/** The rows of a body of any form that /predict takes. @throws HttpError */
+export function readAny(model: ServedModel, bytes: Uint8Array, type: "json" | "csv"): Rows {
+  if (type === "csv") return model.inputs.readCsv(bytes);
+  const body = parseJson(bytes);
+  if (Array.isArray(body)) return model.inputs.readObjects(body);
+  if (isTable(body, model)) return readTable(model, body);
+  return model.inputs.readObjects([body]);
+}
