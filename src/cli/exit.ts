@@ -10,6 +10,8 @@ export const EXIT = {
   usage: 2,
   /** A gate refused: `verify` found a difference. */
   refused: 3,
+  /** `drift --fail` found drift. */
+  drift: 4,
   data: 5,
   interrupted: 130,
 } as const;

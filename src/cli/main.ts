@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import { RAISIN_URL } from "../data/bundled.ts";
 import { MISSING_TOKENS } from "../data/column-types.ts";
 import { DIALECT_WORDS } from "../data/dialect.ts";
+import { DRIFT_DEFAULTS } from "../monitoring/drift-defaults.ts";
 import { packageVersion } from "../recording/version.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";
 import { COLUMN_FLAGS } from "./column-flags.ts";
@@ -16,6 +17,7 @@ import {
   numberFlag,
   pathFlag,
   portFlag,
+  scoreFlag,
   secondsFlag,
   tokensFlag,
   typedWords,
@@ -114,7 +116,7 @@ function addOptions(command: Command, options: readonly Option[]): Command {
 function createProgram(): Command {
   const program = new Command("raisin")
     .description(
-      "Binary classification you can prove: inspect, train, predict, evaluate, verify, serve.",
+      "Binary classification you can prove: inspect, train, predict, evaluate, verify, drift, serve.",
     )
     .version(packageVersion(), "--version")
     .helpCommand("help [command]", "show what a command takes")
@@ -134,8 +136,10 @@ Examples:
   raisin train --data churn.csv --label churn      your own table
   raisin predict --data new.csv --explain          the production model's word on each row
   raisin verify 0123456789ab                       derive a run again, to the last bit
+  raisin drift --data today.csv                    are the rows of today like those of training?
+  raisin serve                                     the production model over HTTP
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid, 130 interrupted`,
+Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 4 drift (with --fail), 5 data invalid, 130 interrupted`,
     );
 
   addOptions(program.command("inspect <file>"), [
@@ -296,6 +300,34 @@ Examples:
     .action((id, flags) =>
       run(async (signal) => (await import("./verify.ts")).runVerify(id, flags, signal)),
     );
+
+  addOptions(program.command("drift"), dialectOptions())
+    .description("say how far new rows are from those that a model was trained on")
+    .requiredOption("--data <file>", "CSV with the model's columns", pathFlag)
+    .addOption(modelFile())
+    .addOption(modelName())
+    .addOption(unseen("what the model says"))
+    .addOption(missingTokens("what the model says"))
+    .addOption(store())
+    .option(
+      "--threshold <score>",
+      "drift is a score above this, unless chance explains it",
+      scoreFlag,
+      DRIFT_DEFAULTS.threshold,
+    )
+    .addOption(json())
+    .option("--md", "print Markdown, for a pull request")
+    .option("--html <file>", "also write a page with a picture of each feature", pathFlag)
+    .option("--fail", "exit with 4 on drift")
+    .addOption(quiet())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin drift --data today.csv
+  raisin drift --data today.csv --html drift.html --fail`,
+    )
+    .action((flags) => run(async (signal) => (await import("./drift.ts")).runDrift(flags, signal)));
 
   program
     .command("serve")

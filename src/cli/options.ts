@@ -106,6 +106,13 @@ export function secondsFlag(text: string): number {
   return seconds;
 }
 
+/** A number from 0. */
+export function scoreFlag(text: string): number {
+  const value = /\s/.test(text) ? Number.NaN : parseDecimal(text);
+  if (!(value >= 0)) throw new InvalidArgumentError("It must be a number from 0.");
+  return value;
+}
+
 /** Host names between commas, without ports. */
 export function hostsFlag(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());

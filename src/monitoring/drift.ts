@@ -9,6 +9,7 @@
 import type { Column } from "../core/column.ts";
 import { VALUE_LIMIT } from "../core/core.ts";
 import { type CategoryColumn, featuresOf, type InputColumn } from "../data/encoding.ts";
+import { DRIFT_DEFAULTS } from "./drift-defaults.ts";
 import type { CategoryProfile, FeatureProfile, TrainProfile } from "./profile.ts";
 import { chiSquaredTail, holm, kolmogorovTail, normalTail } from "./statistics.ts";
 
@@ -149,8 +150,6 @@ export interface DriftReport {
   };
   readonly schema: "raisin.drift/1";
 }
-
-export const DRIFT_DEFAULTS = { threshold: 0.1, alpha: 0.01 } as const;
 
 /** |z| from which on a shift of one feature matters, in standard deviations; the same for the other distances. */
 const SHIFT_MIN = 0.2;

@@ -1,24 +1,7 @@
 // The documentation page: made of the OpenAPI document, without a script, and with nothing from elsewhere.
+import { escapeHtml } from "../data/html.ts";
 
 type Json = Readonly<Record<string, unknown>>;
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** Text in HTML. What cannot be seen, or moves the writing direction, is shown as its number. */
-export function escapeHtml(text: string): string {
-  return text
-    .replace(/[&<>"']/g, (character) => ESCAPES[character]!)
-    .replace(
-      /[\p{Cf}\u2028\u2029]/gu,
-      (character) => `&lt;U+${character.codePointAt(0)!.toString(16).toUpperCase()}&gt;`,
-    );
-}
 
 export const DOCS_STYLE = `:root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem; }

@@ -1,0 +1,92 @@
+// A drift report for a pull request or a terminal: Markdown whose tables read well as plain text, too.
+import { cut } from "../data/shown.ts";
+import type { DriftReport } from "./drift.ts";
+
+/** @param about what was compared: the file and the model, in the caller's words */
+export function driftMarkdown(report: DriftReport, about: string): string {
+  const { features, categories, missing, logit, accuracy_estimate: estimate } = report;
+  const lines = [
+    `# Drift: ${report.verdict === "drift" ? "**yes**" : "no"}`,
+    "",
+    text(about),
+    "",
+    `Score ${figure(report.score)} (mean shift of the features in training standard deviations; ${figure(report.noise_floor)} is to be expected of ${report.rows} rows by chance, above ${figure(report.rule.score_above)} is drift). ${report.train_rows} training rows.`,
+    "",
+    ...report.reasons.map((reason) => `- ${text(reason)}`),
+    ...(report.reasons.length > 0 ? [""] : []),
+    ...table(
+      ["feature", "z", "p (Holm)", "PSI", "KS", "out of range", "adds to the logit"],
+      features.map((feature) => [
+        feature.name,
+        figure(feature.z),
+        figure(feature.p_holm),
+        figure(feature.psi),
+        figure(feature.ks),
+        share(feature.out_of_range),
+        figure(feature.logit_shift),
+      ]),
+    ),
+    ...(categories.length === 0
+      ? []
+      : [
+          "",
+          ...table(
+            ["category", "chi-squared", "df", "p (Holm)", "PSI"],
+            categories.map((category) => [
+              category.name,
+              figure(category.chi_squared),
+              String(category.df),
+              figure(category.p_holm),
+              figure(category.psi),
+            ]),
+          ),
+        ]),
+    ...(missing.length === 0
+      ? []
+      : [
+          "",
+          ...table(
+            ["missing values", "in training", "here", "p (Holm)"],
+            missing.map((one) => [one.name, share(one.train), share(one.rows), figure(one.p_holm)]),
+          ),
+        ]),
+    "",
+    `Mean logit ${figure(logit.mean)}, ${figure(logit.train_mean)} in training: shifted by ${figure(logit.shift)}, of which the features' shifts explain ${figure(logit.attributed)}.`,
+    "",
+    `Accuracy without labels (CBPE): ${share(estimate.accuracy)}, ${share(estimate.positive_share)} of the rows positive. ${estimate.condition}`,
+    "",
+    `Rule: ${report.rule.text}.`,
+    "",
+  ];
+  return lines.join("\n");
+}
+
+/** Four digits; a dash where there is nothing to say. */
+export function figure(value: number | null): string {
+  if (value === null) return "–";
+  return String(Number(value.toPrecision(4)));
+}
+
+/** A share in per cent. */
+export function share(value: number | null): string {
+  return value === null ? "–" : `${Number((value * 100).toPrecision(3))} %`;
+}
+
+/** Words that Markdown does not take for its own marks. */
+function text(words: string): string {
+  return words.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, " ").replace(/[\\`*_[\]<>#|~]/g, "\\$&");
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const cells = [head, ...rows].map((row) => row.map((cell) => text(cut(cell))));
+  const widths = head.map((_, k) => Math.max(3, ...cells.map((row) => Array.from(row[k]!).length)));
+  const pad = (cell: string, k: number) => {
+    const blanks = " ".repeat(widths[k]! - Array.from(cell).length);
+    return k === 0 ? cell + blanks : blanks + cell;
+  };
+  const line = (row: readonly string[]) => `| ${row.map(pad).join(" | ")} |`;
+  const rule = widths.map((width, k) =>
+    k === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
+  );
+  return [line(cells[0]!), `| ${rule.join(" | ")} |`, ...cells.slice(1).map(line)];
+}
