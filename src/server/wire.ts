@@ -36,6 +36,8 @@ export function createWire(
 ): Server {
   const listener = getRequestListener(app.fetch as never, {
     overrideGlobalObjects: true,
+    // For HTTP/1.0 probes, which name no host; the guard refuses others.
+    hostname: "localhost",
     // What the adapter itself refuses, such as a Host that is no name.
     errorHandler: () =>
       new Response(errorBody(new HttpError("invalid_request", "The request is malformed")), {
