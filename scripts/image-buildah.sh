@@ -59,13 +59,16 @@ fi
 echo "== build"
 git archive HEAD | tar x -C "$(mkdir -p "$work/context" && echo "$work/context")"
 if [ -d "${RAISIN_IMAGE_STORE:-}" ]; then cp -r "$RAISIN_IMAGE_STORE" "$work/context/miniflow"; fi
-# npm's own settings of this machine, if any, for the build only.
-if [ -f "$HOME/.npmrc" ]; then arguments+=(--volume "$HOME/.npmrc:/root/.npmrc:ro"); fi
+# npm's own settings and certificates of this machine, if any, for the build only.
+cat "$HOME/.npmrc" > "$work/npmrc" 2> /dev/null || true
 if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
-  arguments+=(--volume "$NODE_EXTRA_CA_CERTS:/tmp/extra-ca.pem:ro" --env NODE_EXTRA_CA_CERTS=/tmp/extra-ca.pem)
+  cp "$NODE_EXTRA_CA_CERTS" "$work/extra-ca.pem"
+  arguments+=(--volume "$work/extra-ca.pem:/tmp/extra-ca.pem:ro")
+  printf '\ncafile=/tmp/extra-ca.pem\n' >> "$work/npmrc"
 fi
+arguments+=(--volume "$work/npmrc:/root/.npmrc:ro")
 started=$SECONDS
-buildah build -q "${arguments[@]}" --network=host -t raisin-infer "$work/context" > "$work/image-id"
+buildah build -q --format docker "${arguments[@]}" --network=host -t raisin-infer "$work/context" > "$work/image-id"
 echo "built in $((SECONDS - started)) s: $(cat "$work/image-id")"
 
 echo "== what is in it"
@@ -73,9 +76,17 @@ container="$(buildah from --pull-never raisin-infer)"
 containers+=("$container")
 root="$(buildah mount "$container")"
 du -sh "$root/app"
-user="$(buildah inspect --type image --format '{{.OCIv1.Config.User}}' raisin-infer)"
-entry="$(buildah inspect --type image --format '{{json .OCIv1.Config.Entrypoint}}' raisin-infer)"
-echo "user $user, entry $entry"
+# A field of the image's configuration, a word a line.
+config() {
+  buildah inspect --type image raisin-infer | node -e '
+    const { Docker } = JSON.parse(require("node:fs").readFileSync(0, "utf8"));
+    const value = process.argv[1].split(".").reduce((at, key) => at?.[key], Docker.config);
+    for (const word of [value ?? []].flat()) console.log(word);' "$1"
+}
+user="$(config User)"
+mapfile -t entry < <(config Entrypoint)
+mapfile -t check < <(config Healthcheck.Test)
+echo "user $user, entry: ${entry[*]}"
 if [ -n "$(find "$root/app" ! -uid 0 -o -perm -o+w ! -type l | head -1)" ]; then
   echo "FAILED: some files are not root's own, or others may write them"
   exit 1
@@ -91,9 +102,8 @@ echo "== run"
 # The user cannot write anywhere below /: every directory is root's, and /tmp is taken away as well.
 chmod 755 "$root/tmp"
 port=8000
-mapfile -t command < <(node -e 'for (const word of JSON.parse(process.argv[1])) console.log(word)' "$entry")
 started="$(date +%s%N)"
-chroot --userspec="$user" "$root" /bin/sh -c 'cd /app && exec "$@"' sh "${command[@]}" > "$work/log" 2>&1 &
+chroot --userspec="$user" "$root" /bin/sh -c 'cd /app && exec "$@"' sh "${entry[@]}" > "$work/log" 2>&1 &
 server=$!
 for _ in $(seq 100); do
   curl -sf -o /dev/null "localhost:$port/readyz" && break
@@ -107,11 +117,7 @@ curl -sf -X POST "http://localhost:$port/predict" -H "Content-Type: application/
   -d '{"Area":87524,"MajorAxisLength":442.24,"MinorAxisLength":253.29,"Eccentricity":0.8197,"ConvexArea":90546,"Extent":0.7586,"Perimeter":1184.04}'
 echo
 grep -E '^(VmHWM|VmRSS)' "/proc/$server/status"
-health="$(buildah inspect --type image --format '{{json .Docker.config.Healthcheck.Test}}' raisin-infer 2> /dev/null || echo null)"
-if [ "$health" != null ]; then
-  mapfile -t check < <(node -e 'for (const word of JSON.parse(process.argv[1]).slice(1)) console.log(word)' "$health")
-  chroot --userspec="$user" "$root" "${check[@]}" && echo "health check passed"
-fi
+chroot --userspec="$user" "$root" "${check[@]:1}" && echo "health check passed"
 kill -TERM "$server"
 code=0
 wait "$server" || code=$?
