@@ -114,10 +114,12 @@ export function readIncoming(incoming: IncomingMessage, held: HeldBytes): Promis
       settle();
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
     });
-    incoming.on("error", fail);
-    incoming.on("close", () => {
+    // Whatever ends the stream before its end was the client's doing: its reset, its silence.
+    const leave = () => {
       if (!isSettled) fail(new ClientGone());
-    });
+    };
+    incoming.on("error", leave);
+    incoming.on("close", leave);
   });
 }
 

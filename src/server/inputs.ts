@@ -27,8 +27,6 @@ export interface Rows {
   readonly columns: readonly Column[];
 }
 
-const HEADER_BYTES = 1 << 20;
-
 /** Reads the rows of requests for one model. */
 export class InputReader {
   readonly schemas: BodySchemas;
@@ -121,6 +119,7 @@ export class InputReader {
       const names = this.columns.map(({ name }) => name);
       const where = (test: (column: InputColumn) => boolean) =>
         this.columns.filter(test).map(({ name }) => name);
+      if (isHeaderOnly(bytes)) checkRowCount(0);
       const reader = new CsvReader({
         label: null,
         features: names,
@@ -235,11 +234,18 @@ function checkRowCount(n: number): void {
   }
 }
 
+/** The names in a header. Only its line is looked at, unless a quote may go on in the next. */
 function headerOf(bytes: Uint8Array): string[] {
-  const reader = new TextReader(PLAIN_DIALECT);
-  const head = bytes.subarray(0, HEADER_BYTES);
-  for (const fields of reader.push(head, head.length === bytes.length)) return [...fields];
-  return [];
+  const end = bytes.indexOf(0x0a) + 1 || bytes.length;
+  const line = bytes.subarray(0, end);
+  const head = line.includes(0x22) ? bytes : line;
+  return new TextReader(PLAIN_DIALECT).push(head, true)[0] ?? [];
+}
+
+/** Whether nothing but line ends follows the first line. */
+function isHeaderOnly(bytes: Uint8Array): boolean {
+  const end = bytes.indexOf(0x0a);
+  return end < 0 || bytes.subarray(end).every((byte) => byte === 0x0a || byte === 0x0d);
 }
 
 function missingFeature(name: string, where: string, details: { row?: number }): HttpError {

@@ -38,6 +38,11 @@ export class DescriptorSink implements LogSink {
     this.#descriptor = descriptor;
   }
 
+  /** Lines that could not be held since the last was told. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   write(line: string): void {
     // Lines are ASCII, so that this is their length in bytes.
     if (this.#end + line.length > HELD_MAX) {

@@ -29,9 +29,15 @@ const POLL_MS = 1000;
 /** How long requests under way may take once nobody listens any more. */
 const DEADLINE_MS = 20_000;
 
-/** Serves until the signal is aborted. @throws Error when the address cannot be listened on */
-export async function runServe(flags: ServeFlags, signal: AbortSignal): Promise<number> {
-  const log: LogSink = new DescriptorSink(process.stdout.fd);
+/** A server that listens. */
+export interface OpenServer {
+  readonly server: Server;
+  readonly service: Service;
+  readonly address: AddressInfo;
+}
+
+/** Finds the model, if there is one, and listens. @throws Error when the address cannot be listened on */
+export async function openServer(flags: ServeFlags, log: LogSink): Promise<OpenServer> {
   const tell: Tell = (level, message, fields) => log.write(lineOf(level, message, fields));
   const metrics = new ServerMetrics();
   const models = new Models(loadCore(), flags, flags.window, tell);
@@ -49,33 +55,40 @@ export async function runServe(flags: ServeFlags, signal: AbortSignal): Promise<
     isDraining: false,
   };
   models.poll();
-  const server = createWire(createApp(service, packageVersion()), service, {
+  const version = packageVersion();
+  const server = createWire(createApp(service, version), service, {
     keepAliveMs: flags.keepAliveSeconds * 1000,
   });
-  try {
-    await listen(server, flags);
-  } catch (error) {
-    log.close();
-    throw error;
-  }
-  const { address, port } = server.address() as AddressInfo;
+  await listen(server, flags);
+  const address = server.address() as AddressInfo;
   tell("info", "listening", {
-    address,
-    port,
+    address: address.address,
+    port: address.port,
     node: process.versions.node,
-    raisin: packageVersion(),
+    raisin: version,
   });
-  if (models.current === null) {
-    process.stderr.write(
-      `${models.problem}\nUntil then /readyz answers 503; the model is looked for every second\n`,
-    );
+  return { server, service, address };
+}
+
+/** Serves until the signal is aborted. @throws Error when the address cannot be listened on */
+export async function runServe(flags: ServeFlags, signal: AbortSignal): Promise<number> {
+  const log = new DescriptorSink(process.stdout.fd);
+  try {
+    const { server, service } = await openServer(flags, log);
+    const { models } = service;
+    if (models.current === null) {
+      process.stderr.write(
+        `${models.problem}\nUntil then /readyz answers 503; the model is looked for every second\n`,
+      );
+    }
+    const timer = setInterval(() => models.poll(), POLL_MS);
+    await aborted(signal);
+    clearInterval(timer);
+    await drain(server, service, flags.drainSeconds * 1000);
+    return 0;
+  } finally {
+    log.close();
   }
-  const timer = setInterval(() => models.poll(), POLL_MS);
-  await aborted(signal);
-  clearInterval(timer);
-  await drain(server, service, flags.drainSeconds * 1000, tell);
-  log.close();
-  return 0;
 }
 
 function listen(server: Server, { port, host }: ServeFlags): Promise<void> {
@@ -112,7 +125,8 @@ function aborted(signal: AbortSignal): Promise<void> {
  * Ends without a failed request: not ready at once, still accepting while load balancers learn of it and with each
  * answer closing its connection, then nothing new, then the end of what is under way.
  */
-async function drain(server: Server, service: Service, waitMs: number, tell: Tell): Promise<void> {
+async function drain(server: Server, service: Service, waitMs: number): Promise<void> {
+  const tell: Tell = (level, message, fields) => service.log.write(lineOf(level, message, fields));
   service.isDraining = true;
   tell("info", "draining", { wait_ms: waitMs });
   await new Promise((resolve) => setTimeout(resolve, waitMs));

@@ -92,12 +92,14 @@ function refuse(
   error: HttpError,
 ): void {
   note(service, error.code, error.status);
+  const body = errorBody(error);
   outgoing.writeHead(error.status, {
     ...SECURITY_HEADERS,
     "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
     connection: "close",
   });
-  outgoing.end(errorBody(error));
+  outgoing.end(body);
   incoming.resume();
 }
 
