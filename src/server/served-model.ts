@@ -17,6 +17,9 @@ import { Buckets, FEATURES_MAX, LOGIT_EDGES } from "./metrics.ts";
 
 const PROFILE_BYTES_MAX = 64 << 20;
 
+/** Farthest that a logit counts in the sum of the histogram, or one would swallow all others. */
+const LOGIT_MAX = 1e6;
+
 /** What a model has answered so far. */
 export interface ModelCounts {
   rows: number;
@@ -137,7 +140,7 @@ export class ServedModel {
     counts.rows += n;
     for (let i = 0; i < n; i++) {
       counts.positive += this.answers.pred(probabilities[i]!);
-      counts.logits.observe(logits[i]!);
+      counts.logits.observe(Math.max(-LOGIT_MAX, Math.min(LOGIT_MAX, logits[i]!)));
     }
     this.sums.add(columns, n);
     this.drift?.push(columns, logits, probabilities, n);
