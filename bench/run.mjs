@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { benchIteration } from "./iteration.mjs";
 import { benchLoad } from "./load.mjs";
 import { benchMixed } from "./mixed.mjs";
+import { benchServe } from "./serve.mjs";
 import { benchStartup } from "./startup.mjs";
 import { machine, root } from "./support.mjs";
 
@@ -12,6 +13,7 @@ const all = {
   iteration: benchIteration,
   load: benchLoad,
   mixed: benchMixed,
+  ...benchServe,
 };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);
 
@@ -24,5 +26,5 @@ for (const name of wanted) {
     console.error(`There is no benchmark "${name}": ${Object.keys(all).join(", ")}`);
     process.exit(2);
   }
-  all[name]();
+  await all[name]();
 }

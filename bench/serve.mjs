@@ -54,12 +54,23 @@ async function start(command, args, portOf) {
 /** Ours, its log in a file, as a container's is. */
 async function startOurs(folder, { node = process.execPath, flags = FLAGS, more = [] } = {}) {
   const log = join(folder, `log-${Math.round(performance.now() * 1000)}`);
-  const args = [...flags, join(root, "build/cli.js"), "serve", "--port", "0", "--store", join(folder, "miniflow"), ...more];
+  const args = [
+    ...flags,
+    join(root, "build/cli.js"),
+    "serve",
+    "--port",
+    "0",
+    "--store",
+    join(folder, "miniflow"),
+    ...more,
+  ];
   const child = spawn(node, args, { stdio: ["ignore", openSync(log, "w"), "inherit"] });
   for (;;) {
     const port = /"listening".*?"port":(\d+)/.exec(readFileSync(log, "utf8"))?.[1];
     if (port !== undefined) return { child, port: Number(port), pid: child.pid };
-    if (child.exitCode !== null) throw new Error(`raisin serve ended with ${child.exitCode}`);
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`raisin serve ended with ${child.exitCode ?? child.signalCode}`);
+    }
     await wait(5);
   }
 }
@@ -85,7 +96,11 @@ async function benchOneRow(folder) {
   const probe = new Connection(ours.port);
   const { body } = await probe.send(bytes, true);
   probe.close();
-  const bare = await start(process.execPath, [...FLAGS, here("serve-bare.mjs"), body.toString()], ({ port }) => port);
+  const bare = await start(
+    process.execPath,
+    [...FLAGS, here("serve-bare.mjs"), body.toString()],
+    ({ port }) => port,
+  );
   const model = join(folder, "model.npz");
   const python = existsSync(pythons.newest)
     ? await start(pythons.newest, [here("serve_numpy.py"), model], ({ port }) => port)
@@ -95,13 +110,19 @@ async function benchOneRow(folder) {
   try {
     for (const server of [ours, bare]) await costOf(server, bytes); // warm
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, server] of [["ours", ours], ["bare", bare]]) {
+      for (const [name, server] of [
+        ["ours", ours],
+        ["bare", bare],
+      ]) {
         const { cpu, rate: requests } = await costOf(server, bytes);
         cost[name].push(cpu * 1e6);
         rate[name].push(requests);
       }
       if (python !== null) {
-        const { seconds } = await hammer(python.port, bytes, { count: 4000, connections: CONNECTIONS });
+        const { seconds } = await hammer(python.port, bytes, {
+          count: 4000,
+          connections: CONNECTIONS,
+        });
         rate.python.push(4000 / seconds);
       }
     }
@@ -109,14 +130,22 @@ async function benchOneRow(folder) {
     for (const server of [ours, bare, python]) if (server !== null) stop(server);
   }
   const ratios = cost.ours.map((cpu, k) => cpu / cost.bare[k]);
-  console.log(`\none row with contributions, ${REQUESTS} requests on ${CONNECTIONS} connections, ${ROUNDS} rounds in turn`);
-  console.log(`  CPU a request, µs: ours ${spread(cost.ours, 1)}, bare hono ${spread(cost.bare, 1)}`);
+  console.log(
+    `\none row with contributions, ${REQUESTS} requests on ${CONNECTIONS} connections, ${ROUNDS} rounds in turn`,
+  );
+  console.log(
+    `  CPU a request, µs: ours ${spread(cost.ours, 1)}, bare hono ${spread(cost.bare, 1)}`,
+  );
   console.log(`  ratio ${spread(ratios)}   asked: at most 1.6, aimed at 1.4`);
-  console.log(`  requests a second: ours ${spread(rate.ours, 0)}, bare hono ${spread(rate.bare, 0)}`);
+  console.log(
+    `  requests a second: ours ${spread(rate.ours, 0)}, bare hono ${spread(rate.bare, 0)}`,
+  );
   if (python === null) console.log("  not installed: NumPy (bench/setup-python.sh)");
   else {
     const times = rate.ours.map((one, k) => one / rate.python[k]);
-    console.log(`  Python's ThreadingHTTPServer with NumPy ${spread(rate.python, 0)}, ratio ${spread(times)}   asked: at least 2.5`);
+    console.log(
+      `  Python's ThreadingHTTPServer with NumPy ${spread(rate.python, 0)}, ratio ${spread(times)}   asked: at least 2.5`,
+    );
   }
 }
 
@@ -125,7 +154,9 @@ async function benchBatches(folder) {
   const rows = 10_000;
   const names = Object.keys(ROW);
   const values = Array.from({ length: rows }, (_, i) =>
-    names.map((name, j) => Number((ROW[name] * (1 + ((i * 7 + j * 13) % 101) / 1000)).toPrecision(6))),
+    names.map((name, j) =>
+      Number((ROW[name] * (1 + ((i * 7 + j * 13) % 101) / 1000)).toPrecision(6)),
+    ),
   );
   const table = JSON.stringify({ columns: names, data: values });
   const csv = `${names.join(",")}\n${values.map((row) => row.join(",")).join("\n")}\n`;
@@ -161,22 +192,168 @@ async function benchBatches(folder) {
       }
       isDone = true;
       await probing;
-      console.log(`  ${name} ${path}: ${spread(rates, 0)} thousand rows/s   asked: at least ${asked / 1000}`);
-      console.log(`    /readyz meanwhile: median ${median(waits).toFixed(1)} ms, longest ${Math.max(...waits).toFixed(1)}   asked: under 50`);
+      console.log(
+        `  ${name} ${path}: ${spread(rates, 0)} thousand rows/s   asked: at least ${asked / 1000}`,
+      );
+      console.log(
+        `    /readyz meanwhile: median ${median(waits).toFixed(1)} ms, longest ${Math.max(...waits).toFixed(1)}   asked: under 50`,
+      );
     }
   } finally {
     stop(ours);
   }
 }
 
-export async function benchServe() {
+/** Milliseconds from the start of Node to the first 200 of /readyz, asked every 5 ms. */
+async function readyMs(folder, node, onStart = () => {}) {
+  const port = 20_000 + (Math.floor(performance.now()) % 20_000);
+  const ready = requestBytes("GET", "/readyz");
+  const started = performance.now();
+  const args = [...FLAGS, join(root, "build/cli.js"), "serve", "--port", String(port)];
+  const child = spawn(node, args, { cwd: folder, stdio: "ignore" });
+  onStart(child.pid);
+  for (;;) {
+    const connection = new Connection(port);
+    try {
+      const status = await connection.send(ready);
+      if (status === 200) return { ms: performance.now() - started, child, port };
+    } catch {
+      await wait(5);
+    } finally {
+      connection.close();
+    }
+  }
+}
+
+async function benchStart(folder) {
+  const more = [];
+  const nothing = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const begun = performance.now();
+    spawnSync(process.execPath, ["-e", "0"]);
+    nothing.push((performance.now() - begun) / 1000);
+    const { ms, child } = await readyMs(folder, process.execPath);
+    child.kill("SIGKILL");
+    more.push(ms / 1000 - nothing.at(-1));
+  }
+  console.log(`\nfrom node to the first 200 of /readyz, ${ROUNDS} rounds in turn`);
+  console.log(
+    `  seconds beyond node -e 0 (${spread(nothing, 3)}): ${spread(more, 3)}   asked: at most 0.25`,
+  );
+}
+
+/** Lets a process run for 10 of every 100 ms. @returns how to end that */
+function throttle(pid) {
+  let isEnded = false;
+  const turn = async () => {
+    while (!isEnded) {
+      try {
+        process.kill(pid, "SIGCONT");
+        await wait(10);
+        process.kill(pid, "SIGSTOP");
+      } catch {
+        return;
+      }
+      await wait(90);
+    }
+    process.kill(pid, "SIGCONT");
+  };
+  const turning = turn();
+  return () => {
+    isEnded = true;
+    return turning;
+  };
+}
+
+async function benchThrottled(folder) {
+  const starts = [];
+  const longest = [];
+  for (let round = 0; round < 3; round++) {
+    let release;
+    const { ms, child, port } = await readyMs(folder, process.execPath, (pid) => {
+      release = throttle(pid);
+    });
+    starts.push(ms / 1000);
+    const bytes = requestBytes("POST", "/predict", JSON.stringify(ROW));
+    const times = [];
+    const asked = [];
+    for (let k = 0; k < 400; k++) {
+      const connection = new Connection(port);
+      const begun = performance.now();
+      asked.push(
+        connection.send(bytes).then((status) => {
+          if (status !== 200) throw new Error(`status ${status}`);
+          times.push(performance.now() - begun);
+          connection.close();
+        }),
+      );
+      await wait(50);
+    }
+    await Promise.all(asked);
+    await release();
+    child.kill("SIGKILL");
+    times.sort((a, b) => a - b);
+    longest.push(times[Math.floor(times.length * 0.99)]);
+  }
+  console.log("\nfor 10 of every 100 ms only, 20 requests a second for 20 s, 3 rounds");
+  console.log(`  seconds to the first 200 of /readyz: ${spread(starts, 2)}   asked: at most 4`);
+  console.log(`  p99 of one-row predictions, ms: ${spread(longest, 0)}   asked: under 300`);
+}
+
+/** Peak memory after 100,000 requests, and whether a limit of 128 MiB on data is enough. */
+async function benchMemory(folder) {
+  const nodes = [process.execPath, ...(process.env.RAISIN_NODES ?? "").split(":").filter(Boolean)];
+  console.log(
+    "\npeak memory after 100,000 requests on 16 connections, with the image's flags   asked: at most 100 MiB",
+  );
+  const bytes = requestBytes("POST", "/predict", JSON.stringify(ROW));
+  for (const node of nodes) {
+    const version = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim();
+    const ours = await startOurs(folder, { node });
+    const halves = [];
+    for (let half = 0; half < 2; half++) {
+      const { bad } = await hammer(ours.port, bytes, { count: 50_000, connections: 16 });
+      if (bad > 0) throw new Error(`${bad} requests failed`);
+      halves.push(statusKib(ours.pid, "VmHWM") / 1024);
+    }
+    stop(ours);
+    let limited = "prlimit is not here";
+    const limit = (args) => spawnSync("prlimit", ["--data=134217728", ...args]);
+    if (limit(["true"]).status === 0 && limit([node, "-e", "0"]).status !== 0) {
+      limited = "this Node itself does not start";
+    } else if (limit(["true"]).status === 0) {
+      const small = await startOurs(folder, {
+        node: "prlimit",
+        flags: ["--data=134217728", node, ...FLAGS],
+      });
+      const { bad } = await hammer(small.port, bytes, { count: 20_000, connections: 16 });
+      limited = bad === 0 ? "20,000 requests answered" : `${bad} of 20,000 failed`;
+      stop(small);
+    }
+    console.log(
+      `  ${version}: ${halves.map((one) => one.toFixed(0)).join(" MiB after the first half, ")} MiB after both; with 128 MiB of data: ${limited}`,
+    );
+  }
+}
+
+/** A part of this by itself, in a folder with a trained model. */
+const inFolder = (work) => async () => {
   const folder = mkdtempSync(join(tmpdir(), "raisin-bench-"));
   try {
-    const train = spawnSync(process.execPath, [join(root, "build/cli.js"), "train", "--quiet"], { cwd: folder });
+    const train = spawnSync(process.execPath, [join(root, "build/cli.js"), "train", "--quiet"], {
+      cwd: folder,
+    });
     if (train.status !== 0) throw new Error(train.stderr.toString());
-    await benchOneRow(folder);
-    await benchBatches(folder);
+    await work(folder);
   } finally {
     rmSync(folder, { recursive: true });
   }
-}
+};
+
+export const benchServe = {
+  "serve-one": inFolder(benchOneRow),
+  "serve-batch": inFolder(benchBatches),
+  "serve-start": inFolder(benchStart),
+  "serve-throttled": inFolder(benchThrottled),
+  "serve-memory": inFolder(benchMemory),
+};

@@ -66,7 +66,7 @@ if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
   arguments+=(--volume "$work/extra-ca.pem:/tmp/extra-ca.pem:ro")
   printf '\ncafile=/tmp/extra-ca.pem\n' >> "$work/npmrc"
 fi
-arguments+=(--volume "$work/npmrc:/root/.npmrc:ro")
+arguments+=(--volume "$work/npmrc:/usr/local/etc/npmrc:ro")
 started=$SECONDS
 buildah build -q --format docker "${arguments[@]}" --network=host -t raisin-infer "$work/context" > "$work/image-id"
 echo "built in $((SECONDS - started)) s: $(cat "$work/image-id")"

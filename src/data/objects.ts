@@ -211,6 +211,14 @@ function columnOf(
   const missingTexts = new Set<string>();
   let firstNumber: ColumnFacts["firstNumber"] = null;
   values.forEach((value, i) => {
+    // Most values are numbers that need no further look.
+    if (kind === "number" && typeof value === "number" && Number.isFinite(value)) {
+      if (tokens.numbers?.has(value) !== true) {
+        numbers[i] = value + 0;
+        numberCount++;
+        return;
+      }
+    }
     const refuse = (what: string) =>
       new DataError(
         `Cannot read row ${i + 1}, column ${shown(name)} as values must be ${what}: current value is ${typeof value === "string" ? shown(value) : String(value)}`,

@@ -79,20 +79,58 @@ export async function predictRows(
   model.observe(rows, await scoreRows(model, rows, explain, use));
 }
 
-/** One text of every row, in order. */
+/** Text as UTF-8 that grows: strings that wait to be joined would be copied again and again by a small young generation. */
+class TextBytes {
+  #bytes: Buffer<ArrayBuffer>;
+  #end = 0;
+
+  constructor(bytes: number) {
+    this.#bytes = Buffer.allocUnsafe(bytes);
+  }
+
+  add(text: string): void {
+    // A UTF-16 unit takes at most three bytes.
+    const needed = this.#end + 3 * text.length;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * needed);
+      this.#bytes.copy(larger, 0, 0, this.#end);
+      this.#bytes = larger;
+    }
+    this.#end += this.#bytes.write(text, this.#end);
+  }
+
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#end);
+  }
+}
+
+/** Bytes to begin with, for a row's text and each of its numbers. */
+const TEXT_BYTES = 64;
+const NUMBER_BYTES = 22;
+
+/**
+ * The texts of all rows, in order, between a head and a foot; counted as answered.
+ *
+ * @throws HttpError as `scoreRows` does
+ */
 export async function textOfRows(
   model: ServedModel,
   rows: Rows,
   explain: boolean,
   textOf: (slice: Slice, i: number) => string,
-  between = "",
-): Promise<string> {
-  // Texts of a slice are joined at once, so that no long chain of pieces is kept.
-  const parts: string[] = [];
+  { head, between, foot }: { head: string; between: string; foot: string },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const width = TEXT_BYTES + (explain ? NUMBER_BYTES * model.model.w.length : 0);
+  const text = new TextBytes(head.length * 3 + rows.n * width);
+  text.add(head);
+  let isFirst = true;
   await predictRows(model, rows, explain, (slice, n) => {
-    const texts = new Array<string>(n);
-    for (let i = 0; i < n; i++) texts[i] = textOf(slice, i);
-    parts.push(texts.join(between));
+    for (let i = 0; i < n; i++) {
+      if (!isFirst) text.add(between);
+      isFirst = false;
+      text.add(textOf(slice, i));
+    }
   });
-  return parts.join(between);
+  text.add(foot);
+  return text.bytes;
 }

@@ -41,7 +41,7 @@ export type AppContext = Context<{ Bindings: NodeBindings }>;
 export interface Answer {
   readonly status?: number;
   readonly type?: string;
-  readonly body: string;
+  readonly body: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Readonly<Record<string, string>>;
   /** Rows scored, for the log. */
   readonly rows?: number;

@@ -65,15 +65,23 @@ export class InputReader {
     rows.forEach((row, i) => {
       this.#checkRow(row, rows.length === 1 ? undefined : i);
     });
-    return this.#encode(
-      this.columns.map(({ name }) => rows.map((row) => (row as Record<string, unknown>)[name])),
-    );
+    const records = rows as readonly Readonly<Record<string, unknown>>[];
+    if (this.isPlain) {
+      // As `encode` would: a plain number is a feature.
+      const columns = this.columns.map(({ name }) =>
+        Float64Array.from(records, (row) => (row[name] as number) + 0),
+      );
+      return { n: rows.length, columns };
+    }
+    return this.#encode(this.columns.map(({ name }) => records.map((row) => row[name])));
   }
 
   /** Rows as lists of values. @param names of the columns, in their order @throws HttpError */
   readTable(names: readonly unknown[], data: readonly unknown[]): Rows {
     const order = this.#orderOf(names);
     checkRowCount(data.length);
+    const plain = this.isPlain ? numbersOf(data, order) : undefined;
+    if (plain !== undefined) return { n: data.length, columns: plain };
     const values: unknown[][] = this.columns.map(() => new Array<unknown>(data.length));
     data.forEach((row, i) => {
       if (!Array.isArray(row)) {
@@ -222,6 +230,25 @@ export class InputReader {
     if (problem !== undefined) throw problemError(problem, inputs.length, unit, n);
     return { n, columns };
   }
+}
+
+/**
+ * The columns of rows of finite numbers, in model order; undefined when there is anything else, for the general way to
+ * find. Most batches are just numbers, and boxed ones would outlive several collections.
+ */
+function numbersOf(data: readonly unknown[], order: readonly number[]): Float64Array[] | undefined {
+  const columns = order.map(() => new Float64Array(data.length));
+  const inOrder = order.map((place) => columns[place]!);
+  for (let i = 0; i < data.length; i++) {
+    const row = data[i];
+    if (!Array.isArray(row) || row.length !== inOrder.length) return undefined;
+    for (let k = 0; k < inOrder.length; k++) {
+      const value: unknown = row[k];
+      if (typeof value !== "number" || !Number.isFinite(value)) return undefined;
+      inOrder[k]![i] = value + 0;
+    }
+  }
+  return columns;
 }
 
 function checkRowCount(n: number): void {

@@ -1,4 +1,5 @@
 // MLflow's scoring protocol (mlflow.pyfunc.scoring_server): POST /invocations in the four forms that its clients send.
+import type { Slice } from "../core/scorer.ts";
 import { inTurn, textOfRows } from "./batch.ts";
 import { parseJson } from "./body.ts";
 import type { Answer, Exchange } from "./exchange.ts";
@@ -20,14 +21,9 @@ export async function invocations(exchange: Exchange): Promise<Answer> {
         ? { rows: model.inputs.readCsv(bytes), explain: false }
         : readInvocation(model, parseJson(bytes));
     const { answers } = model;
-    const text = await textOfRows(
-      model,
-      rows,
-      explain,
-      (slice, i) => answers.object(slice, i),
-      ",",
-    );
-    return { body: `{"predictions":[${text}]}`, rows: rows.n };
+    const around = { head: '{"predictions":[', between: ",", foot: "]}" };
+    const textOf = (slice: Slice, i: number) => answers.object(slice, i);
+    return { body: await textOfRows(model, rows, explain, textOf, around), rows: rows.n };
   });
 }
 

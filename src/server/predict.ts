@@ -1,4 +1,5 @@
 // POST /predict: one object, several, a table or CSV in; the same form out.
+import type { Slice } from "../core/scorer.ts";
 import { inTurn, textOfRows } from "./batch.ts";
 import { parseJson } from "./body.ts";
 import type { Answer, Exchange } from "./exchange.ts";
@@ -22,38 +23,25 @@ function predictJson(
   explain: boolean,
 ): Answer | Promise<Answer> {
   const body = parseJson(bytes);
-  if (Array.isArray(body)) return predictObjects(model, body, explain);
-  if (isTable(body, model)) return predictTable(model, body, explain);
+  // What was parsed is let go before the first slice is scored: it is larger than what was read from it.
+  if (Array.isArray(body)) return predictObjects(model, model.inputs.readObjects(body), explain);
+  if (isTable(body, model)) return predictTable(model, readTable(model, body), explain);
   return { body: model.answers.object(model.predictObject(body, explain), 0), rows: 1 };
 }
 
-async function predictObjects(
-  model: ServedModel,
-  body: readonly unknown[],
-  explain: boolean,
-): Promise<Answer> {
-  const rows = model.inputs.readObjects(body);
+async function predictObjects(model: ServedModel, rows: Rows, explain: boolean): Promise<Answer> {
   const { answers } = model;
-  const text = await textOfRows(model, rows, explain, (slice, i) => answers.object(slice, i), ",");
-  return { body: `[${text}]`, rows: rows.n };
+  const around = { head: "[", between: ",", foot: "]" };
+  const textOf = (slice: Slice, i: number) => answers.object(slice, i);
+  return { body: await textOfRows(model, rows, explain, textOf, around), rows: rows.n };
 }
 
-async function predictTable(
-  model: ServedModel,
-  body: { readonly columns: unknown; readonly data: unknown },
-  explain: boolean,
-): Promise<Answer> {
-  const rows = readTable(model, body);
+async function predictTable(model: ServedModel, rows: Rows, explain: boolean): Promise<Answer> {
   const { answers } = model;
   const names = JSON.stringify(answers.columnNames(explain));
-  const text = await textOfRows(
-    model,
-    rows,
-    explain,
-    (slice, i) => answers.record(slice, i, "json"),
-    ",",
-  );
-  return { body: `{"columns":${names},"data":[${text}]}`, rows: rows.n };
+  const around = { head: `{"columns":${names},"data":[`, between: ",", foot: "]}" };
+  const textOf = (slice: Slice, i: number) => answers.record(slice, i, "json");
+  return { body: await textOfRows(model, rows, explain, textOf, around), rows: rows.n };
 }
 
 async function predictCsv(
@@ -63,10 +51,10 @@ async function predictCsv(
 ): Promise<Answer> {
   const rows = model.inputs.readCsv(bytes);
   const { answers } = model;
-  const text = await textOfRows(model, rows, explain, (slice, i) =>
-    answers.record(slice, i, "csv"),
-  );
-  return { type: "text/csv; charset=utf-8", body: answers.header(explain) + text, rows: rows.n };
+  const around = { head: answers.header(explain), between: "", foot: "" };
+  const textOf = (slice: Slice, i: number) => answers.record(slice, i, "csv");
+  const body = await textOfRows(model, rows, explain, textOf, around);
+  return { type: "text/csv; charset=utf-8", body, rows: rows.n };
 }
 
 /** Whether a body is {"columns", "data"} and not one object of features that bear these names. */

@@ -30,16 +30,16 @@ describe("raisin", () => {
   test("--help shows commands, examples and exit codes, and succeeds", async () => {
     const { code, stdout, stderr } = await raisin(["--help"], { cwd });
     expect([code, stderr]).toEqual([0, ""]);
-    for (const command of ["inspect", "train", "predict", "evaluate", "verify", "data"]) {
+    for (const command of ["inspect", "train", "predict", "evaluate", "verify", "drift", "serve", "data"]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${command} `, "m"));
     }
     expect(stdout).toContain("Examples:");
     expect(stdout).toContain(
-      "Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 5 data invalid",
+      "Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 4 drift (with --fail), 5 data invalid",
     );
   });
 
-  test.each(["inspect", "train", "predict", "evaluate", "verify", "data"])(
+  test.each(["inspect", "train", "predict", "evaluate", "verify", "drift", "serve", "data"])(
     "%s --help succeeds on stdout",
     async (command) => {
       const { code, stdout, stderr } = await raisin([command, "--help"], { cwd });
