@@ -1,7 +1,16 @@
 // What does an answer cost? CPU of the server a request against a bare hono app, requests a second against Python, batches,
 // start-up, and the same at a tenth of a core.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -336,6 +345,80 @@ async function benchMemory(folder) {
   }
 }
 
+/** A control group of 128 MiB and a tenth of a CPU; undefined where none can be made. */
+function makeGroup() {
+  const v1 = ["/sys/fs/cgroup/memory/raisin-bench", "/sys/fs/cgroup/cpu/raisin-bench"];
+  const v2 = ["/sys/fs/cgroup/raisin-bench"];
+  const isV2 = existsSync("/sys/fs/cgroup/cgroup.controllers");
+  const folders = isV2 ? v2 : v1;
+  const settings = isV2
+    ? { "memory.max": "134217728", "memory.swap.max": "0", "cpu.max": "10000 100000" }
+    : {
+        "memory.limit_in_bytes": "134217728",
+        "cpu.cfs_period_us": "100000",
+        "cpu.cfs_quota_us": "10000",
+      };
+  try {
+    for (const folder of folders) mkdirSync(folder, { recursive: true });
+    for (const [name, value] of Object.entries(settings)) {
+      const folder = folders.find((one) => existsSync(join(one, name)));
+      writeFileSync(join(folder, name), value);
+    }
+  } catch {
+    return undefined;
+  }
+  const peakName = isV2 ? "memory.peak" : "memory.max_usage_in_bytes";
+  return {
+    enter: folders.map((folder) => `echo $$ > ${folder}/cgroup.procs`).join(" && "),
+    peak: () => Number(readFileSync(join(folders[0], peakName), "utf8")) / 2 ** 20,
+    remove() {
+      for (const folder of folders) rmdirSync(folder);
+    },
+  };
+}
+
+/** What a container gets: 128 MiB, file pages included, and 100m of CPU. */
+async function benchGroup(folder) {
+  const nodes = [process.execPath, ...(process.env.RAISIN_NODES ?? "").split(":").filter(Boolean)];
+  console.log("\nin a control group of 128 MiB and 0.1 CPU");
+  const bytes = requestBytes("POST", "/predict", JSON.stringify(ROW));
+  for (const node of nodes) {
+    const group = makeGroup();
+    if (group === undefined) {
+      console.log("  skipped: no control group can be made here");
+      return;
+    }
+    const version = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim();
+    const begun = performance.now();
+    const ours = await startOurs(folder, {
+      node: "bash",
+      flags: ["-c", `${group.enter} && exec "$0" "$@"`, node, ...FLAGS],
+    });
+    const started = (performance.now() - begun) / 1000;
+    const { bad, seconds } = await hammer(ours.port, bytes, { count: 20_000, connections: 4 });
+    const times = [];
+    for (let k = 0; k < 200; k++) {
+      const connection = new Connection(ours.port);
+      const sent = performance.now();
+      const status = await connection.send(bytes);
+      if (status !== 200) throw new Error(`status ${status}`);
+      times.push(performance.now() - sent);
+      connection.close();
+      await wait(50);
+    }
+    times.sort((a, b) => a - b);
+    const peak = group.peak();
+    const exited = new Promise((resolve) => ours.child.once("exit", resolve));
+    stop(ours);
+    await exited;
+    await wait(100);
+    group.remove();
+    console.log(
+      `  ${version}: listens after ${started.toFixed(2)} s; 20,000 requests at ${(20_000 / seconds).toFixed(0)} a second, ${bad} failed; p99 at 20 a second ${times[198].toFixed(0)} ms; peak ${peak.toFixed(0)} MiB`,
+    );
+  }
+}
+
 /** A part of this by itself, in a folder with a trained model. */
 const inFolder = (work) => async () => {
   const folder = mkdtempSync(join(tmpdir(), "raisin-bench-"));
@@ -356,4 +439,5 @@ export const benchServe = {
   "serve-start": inFolder(benchStart),
   "serve-throttled": inFolder(benchThrottled),
   "serve-memory": inFolder(benchMemory),
+  "serve-group": inFolder(benchGroup),
 };

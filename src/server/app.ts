@@ -21,6 +21,7 @@ import { invocations } from "./mlflow.ts";
 import { modelRoute } from "./model-route.ts";
 import { openapiOf } from "./openapi.ts";
 import { predict } from "./predict.ts";
+import type { ServedModel } from "./served-model.ts";
 import { infer, modelMetadata, modelReady, serverMetadata } from "./v2.ts";
 
 interface Entry {
@@ -40,6 +41,18 @@ function routes(service: Service, version: string): Entry[] {
     // Its self-test has passed, or it would not be there.
     exchange.model;
     return answer;
+  };
+  // Made once a model: those of a wide one are megabytes.
+  const made = new WeakMap<object, { openapi: string; page: string }>();
+  const documentsOf = (served: ServedModel | null) => {
+    const key = served ?? service;
+    let documents = made.get(key);
+    if (documents === undefined) {
+      const document = openapiOf(served, version);
+      documents = { openapi: JSON.stringify(document), page: docsPage(document) };
+      made.set(key, documents);
+    }
+    return documents;
   };
   const ping = readyOr({ type: "text/plain; charset=utf-8", body: "\n" });
   return [
@@ -83,14 +96,14 @@ function routes(service: Service, version: string): Entry[] {
     {
       method: "GET",
       path: "/openapi.json",
-      handle: ({ served }) => ({ body: JSON.stringify(openapiOf(served, version)) }),
+      handle: ({ served }) => ({ body: documentsOf(served).openapi }),
     },
     {
       method: "GET",
       path: "/docs",
       handle: ({ served }) => ({
         type: "text/html; charset=utf-8",
-        body: docsPage(openapiOf(served, version)),
+        body: documentsOf(served).page,
         headers: { "content-security-policy": PAGE_POLICY },
       }),
     },

@@ -9,6 +9,9 @@ export const BODY_BYTES_MAX = 1 << 20;
 /** Most bytes of bodies and answers that are held for all requests together. */
 export const HELD_BYTES_MAX = 8 << 20;
 
+/** Bodies up to this are read whatever is held: a few slow readers of large answers must not keep single rows out. */
+const SMALL_BYTES = 1 << 12;
+
 export type MediaType = "json" | "csv";
 
 const TYPES: Readonly<Record<string, MediaType>> = {
@@ -86,10 +89,11 @@ export function readIncoming(incoming: IncomingMessage, held: HeldBytes): Promis
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let taken = 0;
     let isSettled = false;
     const settle = () => {
       isSettled = true;
-      held.give(size);
+      held.give(taken);
     };
     const fail = (error: Error) => {
       if (isSettled) return;
@@ -99,12 +103,15 @@ export function readIncoming(incoming: IncomingMessage, held: HeldBytes): Promis
     };
     const onData = (chunk: Buffer) => {
       if (size + chunk.length > BODY_BYTES_MAX) return fail(tooLarge());
-      try {
-        held.take(chunk.length);
-      } catch (error) {
-        return fail(error as Error);
-      }
       size += chunk.length;
+      if (size > SMALL_BYTES) {
+        try {
+          held.take(size - taken);
+        } catch (error) {
+          return fail(error as Error);
+        }
+        taken = size;
+      }
       chunks.push(chunk);
     };
     if (Number(incoming.headers["content-length"] ?? 0) > BODY_BYTES_MAX) return fail(tooLarge());
@@ -128,16 +135,20 @@ export async function readRequest(request: Request, held: HeldBytes): Promise<Ui
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let size = 0;
+  let taken = 0;
   try {
     for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
       if (size + chunk.length > BODY_BYTES_MAX) throw tooLarge();
-      held.take(chunk.length);
       size += chunk.length;
+      if (size > SMALL_BYTES) {
+        held.take(size - taken);
+        taken = size;
+      }
       chunks.push(chunk);
     }
     return Buffer.concat(chunks);
   } finally {
-    held.give(size);
+    held.give(taken);
   }
 }
 

@@ -12,11 +12,18 @@ import { DriftWindow } from "../monitoring/window.ts";
 /** Rows of the window, unless the operator says otherwise. */
 export const WINDOW_ROWS = 1000;
 
+/** A report that takes less is made each time. */
+const SHORT_MS = 20;
+
 export class LiveDrift {
   readonly trainRows: number;
   readonly #reference: DriftReference;
   readonly #window: DriftWindow;
   #scored: { readonly seen: number; readonly score: ReturnType<typeof driftScore> } | undefined;
+
+  #reported:
+    | { readonly seen: number; readonly report: DriftReport; readonly until: number }
+    | undefined;
 
   constructor(reference: DriftReference, windowRows: number) {
     this.#reference = reference;
@@ -56,9 +63,21 @@ export class LiveDrift {
     return this.#scored.score;
   }
 
-  /** What the window says; undefined while it has no rows. */
+  /**
+   * What the window says; undefined while it has no rows. A report of a wide model takes long: it is then given again for
+   * ten times as long, so that asking for it cannot keep the server from answering.
+   */
   report(): DriftReport | undefined {
-    return this.#window.size === 0 ? undefined : driftOf(this.#reference, this.#window.rows());
+    const { seen, size } = this.#window;
+    if (size === 0) return undefined;
+    const started = performance.now();
+    const last = this.#reported;
+    if (last !== undefined && (last.seen === seen || started < last.until)) return last.report;
+    const report = driftOf(this.#reference, this.#window.rows());
+    const ended = performance.now();
+    const took = ended - started;
+    this.#reported = { seen, report, until: took < SHORT_MS ? ended : ended + 10 * took };
+    return report;
   }
 
   /** What rows that do not enter the window say. */

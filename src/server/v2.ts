@@ -206,15 +206,15 @@ function readTensor(
   if (n > ROWS_MAX) {
     throw new HttpError("too_many_rows", `At most ${ROWS_MAX} rows at a time`, { field: name });
   }
+  // Counted before anything is made of them: a shape costs nothing to write.
+  const lies = () =>
+    fail(`The data must be as many values as the shape [${shape.join(", ")}] says`);
   const isNested = data.length > 0 && data.every((row) => Array.isArray(row));
+  if (data.length !== (isNested ? n : n * width)) throw lies();
   const rows = isNested
     ? (data as unknown[][])
-    : Array.from({ length: width === 0 ? 0 : Math.ceil(data.length / width) }, (_, i) =>
-        data.slice(i * width, (i + 1) * width),
-      );
-  if (rows.length !== n || rows.some((row) => row.length !== width)) {
-    throw fail(`The data must be as many values as the shape [${shape.join(", ")}] says`);
-  }
+    : Array.from({ length: n }, (_, i) => data.slice(i * width, (i + 1) * width));
+  if (rows.some((row) => row.length !== width)) throw lies();
   const column = columns.find((one) => one.name === name);
   const isForNumbers =
     column === undefined || width > 1

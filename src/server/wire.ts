@@ -39,11 +39,10 @@ export function createWire(
     // For HTTP/1.0 probes, which name no host; the guard refuses others.
     hostname: "localhost",
     // What the adapter itself refuses, such as a Host that is no name.
-    errorHandler: () =>
-      new Response(errorBody(new HttpError("invalid_request", "The request is malformed")), {
-        status: 400,
-        headers: { ...SECURITY_HEADERS, "content-type": "application/json", connection: "close" },
-      }),
+    errorHandler: () => {
+      const body = errorBody(new HttpError("invalid_request", "The request is malformed"));
+      return new Response(body, { status: 400, headers: headersOf(service, body) });
+    },
   });
   const server = createServer(
     { ...LIMITS, keepAliveTimeout: keepAliveMs },
@@ -93,14 +92,20 @@ function refuse(
 ): void {
   note(service, error.code, error.status);
   const body = errorBody(error);
-  outgoing.writeHead(error.status, {
-    ...SECURITY_HEADERS,
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    connection: "close",
-  });
+  outgoing.writeHead(error.status, headersOf(service, body));
   outgoing.end(body);
   incoming.resume();
+}
+
+/** Of an answer that ends the connection. */
+function headersOf({ models }: Service, body: string): Record<string, string> {
+  return {
+    ...SECURITY_HEADERS,
+    "content-type": "application/json",
+    "content-length": String(Buffer.byteLength(body)),
+    ...(models.current !== null && { "x-raisin-model": models.current.header }),
+    connection: "close",
+  };
 }
 
 /** What the parser could not read, in the words of the interface. */
@@ -120,13 +125,9 @@ function onClientError(service: Service, error: NodeJS.ErrnoException, socket: D
   const refused = new HttpError(code, message);
   note(service, code, refused.status);
   const body = errorBody(refused);
-  const head = {
-    ...SECURITY_HEADERS,
-    "content-type": "application/json",
-    "content-length": String(Buffer.byteLength(body)),
-    connection: "close",
-  };
-  const lines = Object.entries(head).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries(headersOf(service, body)).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
   socket.end(
     `HTTP/1.1 ${refused.status} ${PHRASES[refused.status]}\r\n${lines.join("")}\r\n${body}`,
   );

@@ -30,7 +30,16 @@ describe("raisin", () => {
   test("--help shows commands, examples and exit codes, and succeeds", async () => {
     const { code, stdout, stderr } = await raisin(["--help"], { cwd });
     expect([code, stderr]).toEqual([0, ""]);
-    for (const command of ["inspect", "train", "predict", "evaluate", "verify", "drift", "serve", "data"]) {
+    for (const command of [
+      "inspect",
+      "train",
+      "predict",
+      "evaluate",
+      "verify",
+      "drift",
+      "serve",
+      "data",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${command} `, "m"));
     }
     expect(stdout).toContain("Examples:");
