@@ -57,11 +57,11 @@ const EXPLAIN: Json = {
   description: "Whether to say what each feature adds to the logit",
 };
 
-const inPath = (name: string, description: string): Json => ({
+const inPath = (name: string, description: string, known: readonly string[]): Json => ({
   name,
   in: "path",
   required: true,
-  schema: { type: "string" },
+  schema: { type: "string", ...(known.length > 0 && { enum: known }) },
   description,
 });
 
@@ -74,10 +74,11 @@ function operations(model: ServedModel | null): Operation[] {
   const explanation = schemaOf(explanationSchema, "output");
   const table = schemaOf(tableAnswerSchema, "output");
   const ready = json({ type: "object", properties: { ready: { const: true } } });
-  const modelPath = [inPath("model", "Name of the model")];
+  const modelPath = [inPath("model", "Name of the model", model === null ? [] : [model.name])];
+  const versions = model === null ? [] : [model.version, ...(model.runId ? [model.runId] : [])];
   const versionPath = [
     ...modelPath,
-    inPath("version", "Its version: 12 hex digits, or a run's id"),
+    inPath("version", "Its version: 12 hex digits, or a run's id", versions),
   ];
   const v2 = (path: string, summary: string, answer: Json): Operation[] => [
     {

@@ -122,6 +122,8 @@ export const explanationSchema = z.object({
 /** An error. */
 export const errorSchema = z.object({
   error: z.string(),
+  /** MLflow's word, on its routes. */
+  error_code: z.string().optional(),
   message: z.string(),
   field: z.string().optional(),
   row: z.int().optional(),
