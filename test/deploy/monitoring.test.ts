@@ -9,6 +9,7 @@ import { type Json, ROOT, temporaryDirectory } from "../support/cli.ts";
 
 const FOLDER = join(ROOT, "deploy/monitoring");
 const rules = parse(readFileSync(join(FOLDER, "rules.yaml"), "utf8"));
+const tests = parse(readFileSync(join(FOLDER, "rules.test.yaml"), "utf8"));
 const dashboard: Json = JSON.parse(readFileSync(join(FOLDER, "dashboard.json"), "utf8"));
 
 const all = rules.groups.flatMap((group: Json) => group.rules) as Json[];
@@ -24,12 +25,14 @@ const expressions = [
 
 /** Series and their labels, as a server gives them. */
 const series = new Map<string, Set<string>>();
+let metrics = "";
 
 beforeAll(async () => {
   const { port } = await open(trained());
   await post(port, "/predict", ROW);
   await post(port, "/predict", {});
-  for (const line of (await ask(port, "/metrics")).text.split("\n")) {
+  metrics = (await ask(port, "/metrics")).text;
+  for (const line of metrics.split("\n")) {
     const match = /^(\w+)(?:\{(.*)\})? /.exec(line);
     if (match === null) continue;
     const labels = series.get(match[1]!) ?? new Set();
@@ -68,6 +71,16 @@ describe("rules and dashboard", () => {
     }
   });
 
+  it("have an alert that fires and one that does not, in a test for each", () => {
+    const told = (tests.tests as Json[]).flatMap(({ alert_rule_test = [] }) => alert_rule_test);
+    for (const { alert } of all.filter((rule) => rule.alert !== undefined)) {
+      const counts = told
+        .filter(({ alertname }: Json) => alertname === alert)
+        .map(({ exp_alerts }: Json) => Math.min(exp_alerts.length, 1));
+      expect([alert, new Set(counts).size]).toEqual([alert, 2]);
+    }
+  });
+
   it("say what to do in every alert", () => {
     const alerts = all.filter(({ alert }) => alert !== undefined);
     expect(alerts.length).toBeGreaterThan(8);
@@ -99,16 +112,32 @@ describe("the dashboard", () => {
     expect(dashboard.templating.list.map(({ name }: Json) => name)).toEqual([
       "datasource",
       "namespace",
+      "model",
+      "version",
       "pod",
     ]);
   });
 });
 
+it("no series is given twice, of which Prometheus would take one", () => {
+  const samples = metrics.split("\n").filter((line) => /^\w/.test(line));
+  const names = samples.map((line) => line.slice(0, line.lastIndexOf(" ")));
+  expect(names.length).toBeGreaterThan(50);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});
+
 const promtool = spawnSync("promtool", ["--version"]).status === 0;
 
 describe.skipIf(!promtool)("promtool (skipped where it is not installed)", () => {
-  const run = (args: readonly string[], cwd = FOLDER) =>
-    spawnSync("promtool", args, { cwd, encoding: "utf8" });
+  const run = (args: readonly string[], cwd = FOLDER, input = "") =>
+    spawnSync("promtool", args, { cwd, encoding: "utf8", input });
+
+  it("finds names, types and help of the metrics sound; not those of a counter by another name", () => {
+    const checked = run(["check", "metrics"], FOLDER, metrics);
+    expect([checked.status, checked.stderr]).toEqual([0, ""]);
+    const wrong = metrics.replaceAll("raisin_rows_total", "raisin_rows");
+    expect(run(["check", "metrics"], FOLDER, wrong).status).not.toBe(0);
+  });
 
   it("finds the rules sound, and their tests pass", () => {
     expect(run(["check", "rules", "rules.yaml"]).status).toBe(0);
@@ -120,6 +149,8 @@ describe.skipIf(!promtool)("promtool (skipped where it is not installed)", () =>
     ["another threshold", "raisin:drift_score:1d > 0.1", "raisin:drift_score:1d > 10"],
     ["versions mixed", "avg by (version) (abs(", "avg (abs("],
     ["no look at chance", "and raisin:drift_score:1d > 3.29 * raisin:drift_standard_error:1d", ""],
+    ["the first error unseen", "offset 10m", "offset 1s"],
+    ["a broken expression", "avg by (version) (abs(", "avg by (version) ((abs("],
   ])("finds the tests failing with %s: the control", (_, from, to) => {
     const copy = temporaryDirectory();
     const text = readFileSync(join(FOLDER, "rules.yaml"), "utf8");
