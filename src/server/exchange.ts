@@ -86,14 +86,17 @@ export class Exchange {
     return mediaTypeOf(this.header("content-type"), this.header("content-encoding"), allowed);
   }
 
-  async body(): Promise<Uint8Array> {
+  body(): Promise<Uint8Array> {
     const { incoming } = this.context.env ?? {};
     const { held } = this.service;
-    const bytes = await (incoming === undefined
-      ? readRequest(this.context.req.raw, held)
-      : readIncoming(incoming, held));
-    this.bytesIn = bytes.length;
-    return bytes;
+    const reading: Promise<Uint8Array> =
+      incoming === undefined
+        ? readRequest(this.context.req.raw, held)
+        : readIncoming(incoming, held);
+    return reading.then((bytes) => {
+      this.bytesIn = bytes.length;
+      return bytes;
+    });
   }
 
   /**
@@ -249,23 +252,14 @@ function headOf(context: AppContext, incoming: IncomingMessage | undefined) {
       target: "/",
     };
   }
-  const { headers, rawHeaders, url = "" } = incoming;
+  const { headers, url = "" } = incoming;
   return {
-    hosts: hostsOf(rawHeaders),
+    // The wire has refused a second one.
+    hosts: headers.host === undefined ? [] : [headers.host],
     origin: headers.origin,
     fetchSite: headers["sec-fetch-site"] as string | undefined,
     target: url,
   };
-}
-
-/** Every Host header of a request: Node keeps the first and drops the others. */
-export function hostsOf(rawHeaders: readonly string[]): string[] {
-  const hosts: string[] = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!;
-    if (name.length === 4 && name.toLowerCase() === "host") hosts.push(rawHeaders[i + 1]!);
-  }
-  return hosts;
 }
 
 function toHttpError(error: unknown, service: Service, id: string): HttpError {

@@ -20,11 +20,19 @@ export function allowedHosts(bound: string, configured: readonly string[]): Allo
 
 const HOST = /^([A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::(\d{1,5}))?$/;
 
+/** The last Host and its name: nearly all requests of a server come under one. */
+let lastHost = "";
+let lastName: string | undefined;
+
 /** The name in a Host or authority, without port; undefined when it is none. */
 export function nameOfHost(host: string): string | undefined {
-  const match = HOST.exec(host);
-  if (match === null || Number(match[2] ?? 0) > 65_535) return undefined;
-  return match[1]!.toLowerCase();
+  if (host !== lastHost) {
+    const match = HOST.exec(host);
+    const isName = match !== null && Number(match[2] ?? 0) <= 65_535;
+    lastHost = host;
+    lastName = isName ? match[1]!.toLowerCase() : undefined;
+  }
+  return lastName;
 }
 
 /** What of a request's head is checked. */

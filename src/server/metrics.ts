@@ -134,7 +134,9 @@ export class ServerMetrics {
   use(model: ServedModel): void {
     const { name, version } = model;
     const kept = MODELS_KEPT - 1;
-    this.#models = [...this.#models.slice(-kept), model];
+    // The same model from another run begins to count again: two series of one name and version would be one too many.
+    const before = this.#models.filter((one) => one.version !== version);
+    this.#models = [...before.slice(-kept), model];
     const others = this.#requests.filter((counts) => counts.version !== version);
     const counts = this.#requests.find((one) => one.version === version && one.model === name);
     this.#requests = [

@@ -7,15 +7,20 @@ import { HttpError } from "./http-error.ts";
 import { kindOf, type Rows } from "./inputs.ts";
 import type { ServedModel } from "./served-model.ts";
 
-export async function predict(exchange: Exchange): Promise<Answer> {
+export function predict(exchange: Exchange): Promise<Answer> {
   const { model } = exchange;
   const explain = exchange.flag("explain", true);
-  const type = exchange.mediaType(["json", "csv"]);
-  const bytes = await exchange.body();
-  return inTurn(bytes.length, () =>
-    type === "csv" ? predictCsv(model, bytes, explain) : predictJson(model, bytes, explain),
-  );
+  const type = exchange.mediaType(MEDIA_TYPES);
+  return exchange
+    .body()
+    .then((bytes) =>
+      inTurn(bytes.length, () =>
+        type === "csv" ? predictCsv(model, bytes, explain) : predictJson(model, bytes, explain),
+      ),
+    );
 }
+
+const MEDIA_TYPES = ["json", "csv"] as const;
 
 function predictJson(
   model: ServedModel,

@@ -4,7 +4,6 @@ import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { NodeBindings, Service } from "./exchange.ts";
-import { hostsOf } from "./exchange.ts";
 import { nameOfHost, SECURITY_HEADERS } from "./guard.ts";
 import { type ErrorCode, errorBody, HttpError } from "./http-error.ts";
 import { lineOf } from "./log.ts";
@@ -67,21 +66,28 @@ export function createWire(
 }
 
 /** What would not get as far as a route: a head from which no URL can be made. */
-function refusalOf({ url = "", rawHeaders }: IncomingMessage): HttpError | undefined {
+function refusalOf({ url = "", headers, rawHeaders }: IncomingMessage): HttpError | undefined {
   if (!url.startsWith("/") || url.startsWith("//") || url.includes("\\")) {
     return new HttpError("invalid_request", "The request target must be a path");
   }
-  const hosts = hostsOf(rawHeaders);
-  if (hosts.length > 1) {
-    return new HttpError(
-      "invalid_host",
-      `There must be one Host header: there are ${hosts.length}`,
-    );
+  const hosts = hostCount(rawHeaders);
+  if (hosts > 1) {
+    return new HttpError("invalid_host", `There must be one Host header: there are ${hosts}`);
   }
-  if (hosts.length === 1 && nameOfHost(hosts[0]!) === undefined) {
+  if (hosts === 1 && nameOfHost(headers.host ?? "") === undefined) {
     return new HttpError("invalid_host", "The Host header is not a host name");
   }
   return undefined;
+}
+
+/** How many Host headers were sent: Node keeps the first and drops the others. */
+function hostCount(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === "host") count++;
+  }
+  return count;
 }
 
 function refuse(

@@ -1,7 +1,10 @@
 // Does /metrics count what happened, in series that do not grow, and does the drift score add up from them?
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Buckets, ServerMetrics } from "../../src/server/metrics.ts";
+import { runDirectories } from "../support/cli.ts";
 import {
   ask,
   FEATURES,
@@ -138,6 +141,28 @@ describe("metrics", () => {
       await post(server.port, "/predict", { [`x${k}`]: k });
     }
     expect(await shape()).toBeLessThanOrEqual(before + 2);
+  });
+
+  it("name no series twice, also when the same model comes from another run", async () => {
+    const copy = trained();
+    const server = await open(copy);
+    await post(server.port, "/predict", ROW);
+    trained(["--no-promote"], copy);
+    const path = join(copy, "miniflow/registry.json");
+    const registry = JSON.parse(readFileSync(path, "utf8"));
+    const runs = runDirectories(join(copy, "miniflow")).map((run) => run.split("/").at(-1)!);
+    const { production } = registry.raisin_logreg;
+    registry.raisin_logreg.production = runs.find((run) => run !== production);
+    writeFileSync(path, JSON.stringify(registry));
+    server.service.models.poll();
+    expect(server.service.models.current!.runId).not.toBe(production);
+    await post(server.port, "/predict", ROW);
+    const lines = (await ask(server.port, "/metrics")).text
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"))
+      .map((line) => line.slice(0, line.lastIndexOf(" ")));
+    expect(lines.filter((line, i) => lines.indexOf(line) !== i)).toEqual([]);
+    expect(total(await metricsOf(server), "raisin_requests_total", 'route="/predict"')).toBe(2);
   });
 
   it("label categories by their features", async () => {
