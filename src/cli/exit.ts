@@ -2,7 +2,7 @@
 import { ValueRangeError } from "../core/core.ts";
 import { DataError } from "../data/data-error.ts";
 import { DialectError } from "../data/dialect.ts";
-import { NoModelError } from "../recording/stored-model.ts";
+import { NoModelError } from "../recording/no-model-error.ts";
 
 export const EXIT = {
   ok: 0,

@@ -13,7 +13,7 @@ th:first-child, td:first-child { text-align: left; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
 figure { margin: 0; padding: .75rem; border: 1px solid #8884; border-radius: 8px; }
 figcaption { overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; }
+svg { width: 100%; height: auto; } svg.shifts { max-width: 600px; }
 .train { fill: var(--train); fill-opacity: .55; } .rows { fill: none; stroke: var(--rows); stroke-width: 1.5; }
 .rows-bar { fill: var(--rows); } .axis { stroke: #8888; } text { font: 11px system-ui, sans-serif; fill: currentColor; }
 .mean-train { stroke: var(--train); stroke-dasharray: 3 3; } .mean-rows { stroke: var(--rows); stroke-dasharray: 3 3; }
@@ -27,7 +27,7 @@ const FOOT = 16;
 /** @param about what was compared: the file and the model, in the caller's words */
 export function driftHtml(report: DriftReport, about: string): string {
   const { features, categories, missing, logit, accuracy_estimate: estimate } = report;
-  const word = report.verdict === "drift" ? "drift" : "no drift";
+  const word = report.verdict === "drift" ? "yes" : "no";
   const pictures = [
     ...features.flatMap((feature) => (feature.bins === null ? [] : [featureFigure(feature)])),
     ...categories.map(categoryFigure),
@@ -206,7 +206,7 @@ function attributionPicture(features: readonly FeatureDrift[]): string {
     const x = shift < 0 ? middle - width : middle;
     return `<text x="0" y="${k * 20 + 14}">${escapeHtml(cut(name).slice(0, 30))}</text><rect class="rows-bar" x="${x}" y="${k * 20 + 4}" width="${width}" height="12"/><text x="${shift < 0 ? middle + 6 : middle - 6}" y="${k * 20 + 14}" text-anchor="${shift < 0 ? "start" : "end"}">${figure(shift)}</text>`;
   });
-  return `<svg viewBox="0 0 600 ${shown.length * 20 + 6}" role="img">${rows.join("")}</svg>`;
+  return `<svg class="shifts" viewBox="0 0 600 ${shown.length * 20 + 6}" role="img">${rows.join("")}</svg>`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

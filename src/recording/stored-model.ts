@@ -5,15 +5,13 @@ import { isRunId, kindOf, readFileIfAny, readJsonIfAny, StoreError } from "../mi
 import { findRun, readArtifact, readRun, type StoredRun } from "../miniflow/tracker.ts";
 import type { Model } from "../model/model.ts";
 import { decodeModel, ModelFormatError, modelDigest } from "../model/model-file.ts";
+import { NoModelError } from "./no-model-error.ts";
+
+export { NoModelError } from "./no-model-error.ts";
 
 /** The registry, or the run that it names, is missing, damaged or of no use. Nothing is promoted over it silently. */
 export class ProductionError extends Error {
   override readonly name: string = "ProductionError";
-}
-
-/** There is no such model, or not yet. The message says what to type. */
-export class NoModelError extends Error {
-  override readonly name: string = "NoModelError";
 }
 
 /** A model and the run that it came from. */
