@@ -84,7 +84,7 @@ export async function runDrift(flags: DriftFlags, signal: AbortSignal): Promise<
         ["feature", "z", "p (Holm)", "PSI", "KS", "outside", "logit"],
         ...features.map((feature) => [
           plain(feature.name),
-          figure(feature.z),
+          figure(feature.z_shift),
           figure(feature.p_holm),
           figure(feature.psi),
           figure(feature.ks),

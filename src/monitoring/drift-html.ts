@@ -71,7 +71,7 @@ ${table(
   ],
   features.map((one) => [
     one.name,
-    figure(one.z),
+    figure(one.z_shift),
     figure(one.p),
     figure(one.p_holm),
     figure(one.psi),
@@ -128,7 +128,7 @@ function figureOf(title: string, caption: string, picture: string): string {
 }
 
 function featureFigure(feature: FeatureDrift): string {
-  const { name, z, ks, psi, mean, train_mean: trainMean, bins } = feature;
+  const { name, z_shift: z, ks, psi, mean, train_mean: trainMean, bins } = feature;
   const caption = `z ${figure(z)}, KS ${figure(ks)}, PSI ${figure(psi)}`;
   return figureOf(name, caption, binsPicture(bins!, mean === null ? null : { mean, trainMean }));
 }

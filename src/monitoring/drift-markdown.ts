@@ -18,7 +18,7 @@ export function driftMarkdown(report: DriftReport, about: string): string {
       ["feature", "z", "p (Holm)", "PSI", "KS", "out of range", "adds to the logit"],
       features.map((feature) => [
         feature.name,
-        figure(feature.z),
+        figure(feature.z_shift),
         figure(feature.p_holm),
         figure(feature.psi),
         figure(feature.ks),

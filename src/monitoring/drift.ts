@@ -58,7 +58,7 @@ export interface Bins {
 export interface FeatureDrift {
   readonly name: string;
   /** Shift of the mean, in training standard deviations. */
-  readonly z: number;
+  readonly z_shift: number;
   /** Two-sided, of z without a shift; then corrected for all features (Holm). */
   readonly p: number;
   readonly p_holm: number;
@@ -186,7 +186,7 @@ export function driftOf(
   const alpha = options.alpha ?? DRIFT_DEFAULTS.alpha;
   const variance = varianceOf(reference, n);
   const features = featuresDrift(reference, rows, variance);
-  const score = meanMagnitude(features.map(({ z }) => z));
+  const score = meanMagnitude(features.map(({ z_shift: z }) => z));
   const categories = categoriesDrift(reference, rows);
   const missing = missingDrift(reference, rows);
   const scoreAbove = Math.max(threshold, Z_RARE * Math.sqrt(variance));
@@ -308,7 +308,7 @@ function featuresDrift(
   const ksCorrected = holm(facts.map(({ ks_p: one }) => one));
   return facts.map((fact, j) => ({
     name: featureNames[j]!,
-    z: fact.z,
+    z_shift: fact.z,
     p: p[j]!,
     p_holm: corrected[j]!,
     psi: fact.psi,
@@ -578,8 +578,10 @@ function reasonsOf(
   return [
     ...(score > scoreAbove ? [`the score ${round(score)} is above ${round(scoreAbove)}`] : []),
     ...features
-      .filter(({ z, p_holm: p }) => isRare(p) && Math.abs(z) >= SHIFT_MIN)
-      .map(({ name, z }) => `${name}: its mean has moved by ${round(z)} standard deviations`),
+      .filter(({ z_shift: z, p_holm: p }) => isRare(p) && Math.abs(z) >= SHIFT_MIN)
+      .map(
+        ({ name, z_shift: z }) => `${name}: its mean has moved by ${round(z)} standard deviations`,
+      ),
     ...features
       .filter(({ ks, ks_p_holm: p }) => isRare(p) && ks! >= KS_MIN)
       .map(({ name, ks }) => `${name}: its distribution differs, Kolmogorov-Smirnov ${round(ks!)}`),

@@ -54,7 +54,11 @@ function routes(service: Service, version: string): Entry[] {
     }
     return documents;
   };
-  const ping = readyOr({ type: "text/plain; charset=utf-8", body: "\n" });
+  // MLflow's server has no such route without a model.
+  const ping = (exchange: Exchange): Answer => {
+    if (exchange.served === null) throw new HttpError("unknown_model", "No model serves yet");
+    return readyOr({ type: "text/plain; charset=utf-8", body: "\n" })(exchange);
+  };
   return [
     { method: "POST", path: "/predict", handle: predict },
     { method: "GET", path: "/healthz", handle: ok, options: PROBE },

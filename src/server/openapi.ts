@@ -191,7 +191,7 @@ function operations(model: ServedModel | null): Operation[] {
       tag: "MLflow",
       summary: "A model serves",
       answer: text("a line end", "text/plain"),
-      errors: ["no_model"],
+      errors: ["unknown_model", "draining"],
     },
     {
       path: "/metrics",

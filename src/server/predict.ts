@@ -62,13 +62,13 @@ async function predictCsv(
   return { type: "text/csv; charset=utf-8", body, rows: rows.n };
 }
 
-/** Whether a body is {"columns", "data"} and not one object of features that bear these names. */
+/** Whether a body is {"columns", "data"} and not one object of features. */
 export function isTable(
   body: unknown,
   model: ServedModel,
 ): body is { columns: unknown; data: unknown } {
   if (typeof body !== "object" || body === null || !Object.hasOwn(body, "columns")) return false;
-  return !model.inputs.columns.some(({ name }) => name === "columns");
+  return !model.inputs.columns.some(({ name }) => Object.hasOwn(body, name));
 }
 
 /** @throws HttpError */

@@ -108,7 +108,7 @@ describe("a report", () => {
         reference.std[j]!
       );
     });
-    said.features.forEach(({ z }, j) => {
+    said.features.forEach(({ z_shift: z }, j) => {
       expect(z).toBeCloseTo(by[j]!, 10);
     });
     expect(said.score).toBeCloseTo(

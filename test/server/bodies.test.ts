@@ -80,6 +80,7 @@ describe("one object", () => {
 
   it.each([
     ["one too many", { ...ROW, Colour: 1 }, "Colour"],
+    ["one that is the name of a table's part", { ...ROW, columns: [] }, "columns"],
     ["another case", { ...without("Area"), area: 1, Area: 1 }, "area"],
     [
       "a key of the prototype",

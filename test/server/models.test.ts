@@ -47,7 +47,6 @@ describe("without a model", () => {
     for (const [path, body] of [
       ["/readyz", undefined],
       ["/v2/health/ready", undefined],
-      ["/ping", undefined],
       ["/model", undefined],
       ["/drift", undefined],
       ["/predict", ROW],
@@ -57,6 +56,11 @@ describe("without a model", () => {
       expect([path, answer.status, answer.json.error]).toEqual([path, 503, "no_model"]);
       expect(answer.json.message).toContain("raisin train");
       expect(answer.text).not.toContain(directory);
+    }
+    // MLflow's own answer.
+    for (const path of ["/ping", "/health"]) {
+      const { status, json } = await ask(port, path);
+      expect([status, json.error_code]).toEqual([404, "RESOURCE_DOES_NOT_EXIST"]);
     }
     expect((await ask(port, "/openapi.json")).status).toBe(200);
     expect((await ask(port, "/docs")).status).toBe(200);
