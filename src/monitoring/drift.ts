@@ -203,7 +203,7 @@ export function driftOf(
     verdict: reasons.length > 0 ? "drift" : "no_drift",
     reasons,
     rule: {
-      text: `Drift is a score above the larger of ${threshold} and ${round(Z_RARE)} standard errors of a mean (here ${round(scoreAbove)}); or a feature, category or share of missing values that differs by more than chance (Holm-corrected, all tests together wrong in at most ${alpha * 100} % of batches without a change) and by enough to matter: a mean by ${SHIFT_MIN} standard deviations, a distribution by a Kolmogorov-Smirnov distance of ${KS_MIN}, a category by a PSI of ${PSI_MIN}, a share of missing values by ${MISSING_MIN}`,
+      text: `Drift is a score above the larger of ${threshold} and ${round(Z_RARE)} standard errors of a mean (here ${round(scoreAbove)}); or a feature, category or share of missing values that differs by more than chance (Holm-corrected, all tests together wrong in about ${alpha * 100} % of batches without a change, more in small batches of skewed features) and by enough to matter: a mean by ${SHIFT_MIN} standard deviations, a distribution by a Kolmogorov-Smirnov distance of ${KS_MIN}, a category by a PSI of ${PSI_MIN}, a share of missing values by ${MISSING_MIN}`,
       score_above: scoreAbove,
       threshold,
       alpha,
