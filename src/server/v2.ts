@@ -63,7 +63,11 @@ export function modelReady(exchange: Exchange): Answer {
 export async function infer(exchange: Exchange): Promise<Answer> {
   const model = modelOf(exchange);
   exchange.query([]);
-  exchange.mediaType(["json"]);
+  // Triton's client names no type. A page of another site that leaves it out is known by Sec-Fetch-Site.
+  const isSilent = ["content-type", "content-encoding"].every(
+    (name) => exchange.header(name) === undefined,
+  );
+  if (!isSilent) exchange.mediaType(["json"]);
   const bytes = await exchange.body();
   return inTurn(bytes.length, () => inferJson(model, parseJson(bytes)));
 }

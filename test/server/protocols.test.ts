@@ -116,6 +116,13 @@ describe("the Open Inference Protocol", () => {
     expect(asked.json.outputs).toHaveLength(4);
   });
 
+  it("takes a body without a type, as Triton's client sends it, and no other type", async () => {
+    const body = JSON.stringify({ inputs: [tensor()] });
+    expect((await ask(server.port, `${MODEL}/infer`, { body })).status).toBe(200);
+    const headers = { "content-type": "application/octet-stream" };
+    expect((await ask(server.port, `${MODEL}/infer`, { headers, body })).status).toBe(415);
+  });
+
   it("takes categories as named columns, and no tensor of all", async () => {
     const name = mixed.service.models.current!.name;
     const inputs = [
