@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
+import { CONNECTIONS_MAX, limitConnections } from "./connections.ts";
 import type { NodeBindings, Service } from "./exchange.ts";
 import { nameOfHost, SECURITY_HEADERS } from "./guard.ts";
 import { type ErrorCode, errorBody, HttpError } from "./http-error.ts";
@@ -23,7 +24,8 @@ const LIMITS = {
   requireHostHeader: false,
 } as const;
 
-const CONNECTIONS_MAX = 256;
+/** Beyond all that `limitConnections` makes room for: every one of them has a whole request under way. */
+const CONNECTIONS_HARD_MAX = 2 * CONNECTIONS_MAX;
 const REQUESTS_A_SOCKET = 1000;
 const SILENCE_MS = 15_000;
 
@@ -51,7 +53,7 @@ export function createWire(
       else refuse(service, incoming, outgoing, refused);
     },
   );
-  server.maxConnections = CONNECTIONS_MAX;
+  server.maxConnections = CONNECTIONS_HARD_MAX;
   server.maxRequestsPerSocket = REQUESTS_A_SOCKET;
   server.timeout = SILENCE_MS;
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
@@ -59,9 +61,11 @@ export function createWire(
   });
   // No tunnels and no other protocols.
   server.on("connect", (_, socket) => socket.destroy());
-  server.on("drop", () => {
+  const onDrop = () => {
     service.metrics.dropped++;
-  });
+  };
+  server.on("drop", onDrop);
+  limitConnections(server, onDrop);
   return server;
 }
 

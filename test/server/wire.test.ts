@@ -1,10 +1,11 @@
 // Does the server hold against what a socket can send it, and does it answer only whom it may?
 
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { connect } from "node:net";
+import { createServer, type ServerResponse } from "node:http";
+import { connect, type Socket } from "node:net";
 import { serve } from "@hono/node-server";
 import { beforeAll, describe, expect, it } from "vitest";
+import { limitConnections } from "../../src/server/connections.ts";
 import { allowedHosts, checkHead, nameOfHost } from "../../src/server/guard.ts";
 import { HttpError } from "../../src/server/http-error.ts";
 import { DescriptorSink, lineOf } from "../../src/server/log.ts";
@@ -201,7 +202,7 @@ describe("limits", () => {
       headersTimeout: 5000,
       requestTimeout: 10_000,
       keepAliveTimeout: 5000,
-      maxConnections: 256,
+      maxConnections: 512,
       maxRequestsPerSocket: 1000,
       timeout: 15_000,
     });
@@ -226,16 +227,63 @@ describe("limits", () => {
     expect(firstOf(body)).toMatchObject({ status: 408, error: "request_timeout" });
   }, 20_000);
 
-  it("leave probes answered while hundreds of requests hang", async () => {
-    const sockets = Array.from({ length: 200 }, () => {
-      const socket = connect(server.port, "127.0.0.1");
+  /** Opens so many connections whose request never comes whole. */
+  async function hang(port: number, count: number): Promise<Socket[]> {
+    const sockets = Array.from({ length: count }, () => {
+      const socket = connect(port, "127.0.0.1");
       socket.on("error", () => {});
       socket.write(`${predictHead("content-length: 100")}{`);
       return socket;
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect((await ask(server.port, "/readyz")).status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return sockets;
+  }
+
+  it("leave probes and predictions answered while hundreds of requests hang", async () => {
+    const sockets = await hang(server.port, 500);
+    for (let k = 0; k < 5; k++) {
+      expect((await ask(server.port, "/readyz")).status).toBe(200);
+      expect((await post(server.port, "/predict", ROW)).status).toBe(200);
+    }
+    expect(sockets.filter(({ destroyed }) => !destroyed).length).toBeLessThanOrEqual(256);
+    expect((await ask(server.port, "/metrics")).text).toMatch(
+      /raisin_connections_dropped_total [1-9]/,
+    );
     for (const socket of sockets) socket.destroy();
+  });
+
+  it("would not with a fixed number of connections: the control", async () => {
+    const bare = createServer((_, response) => response.end("ok"));
+    bare.maxConnections = 256;
+    await new Promise<void>((resolve) => bare.listen(0, "127.0.0.1", resolve));
+    const { port } = bare.address() as { port: number };
+    const sockets = Array.from({ length: 300 }, () => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      return socket;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await expect(ask(port, "/readyz")).rejects.toThrow();
+    for (const socket of sockets) socket.destroy();
+    bare.close();
+  });
+
+  it("never cut off a request that has come whole", async () => {
+    const waiting: ServerResponse[] = [];
+    const bare = createServer((_, response) => waiting.push(response));
+    let evicted = 0;
+    limitConnections(bare, () => evicted++);
+    await new Promise<void>((resolve) => bare.listen(0, "127.0.0.1", resolve));
+    const { port } = bare.address() as { port: number };
+    const answers = Promise.allSettled(Array.from({ length: 300 }, () => ask(port, "/")));
+    while (waiting.length + evicted < 300) await new Promise((resolve) => setTimeout(resolve, 20));
+    // Those that came after the 256th and had not sent their head yet may have gone; whole ones have not.
+    const whole = waiting.length;
+    for (const response of waiting) response.end("ok");
+    const settled = await answers;
+    expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(whole);
+    expect(whole).toBeGreaterThanOrEqual(256);
+    bare.close();
   });
 });
 
