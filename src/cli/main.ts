@@ -385,10 +385,10 @@ Examples:
   return program;
 }
 
-function onInterrupt(): void {
+function onInterrupt(signal: NodeJS.Signals): void {
   // A second one does not wait for the run to be closed.
   if (interruption.signal.aborted) process.exit(EXIT.interrupted);
-  interruption.abort(new Error("interrupted"));
+  interruption.abort(new Error("interrupted", { cause: signal }));
 }
 
 async function main(): Promise<number> {

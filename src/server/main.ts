@@ -85,7 +85,9 @@ export async function runServe(flags: ServeFlags, signal: AbortSignal): Promise<
     const timer = setInterval(() => models.poll(), POLL_MS);
     await aborted(signal);
     clearInterval(timer);
-    await drain(server, service, flags.drainSeconds * 1000);
+    // Who types Ctrl-C has no load balancer to wait for.
+    const isTyped = (signal.reason as Error).cause === "SIGINT";
+    await drain(server, service, isTyped ? 0 : flags.drainSeconds * 1000);
     return 0;
   } finally {
     log.close();

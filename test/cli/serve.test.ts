@@ -66,9 +66,11 @@ describe("raisin serve", () => {
     expect(filesBelow(cwd)).toEqual(before);
   });
 
-  it("ends as well on Ctrl-C", async () => {
-    const server = await serve(trained());
-    expect((await server.end("SIGINT")).code).toBe(0);
+  it("ends at once on Ctrl-C, without waiting for load balancers", async () => {
+    const server = await serve(trained(), ["--drain-seconds", "3600"]);
+    const { code, stdout } = await server.end("SIGINT");
+    expect(code).toBe(0);
+    expect(stdout).toContain('"msg":"draining","wait_ms":0');
   });
 
   it("starts without a model, and says what to run", async () => {
