@@ -36,7 +36,7 @@ export async function runDrift(flags: DriftFlags, signal: AbortSignal): Promise<
     );
   }
   const { spec, featureNames, w, b, mean, std } = model;
-  const profile = parseProfile(bytes, { featureNames, columns: spec.columns });
+  const profile = parseProfile(bytes, { featureNames, columns: spec.columns, mean, std });
   const { table, columns, unseen } = await readForModel(
     flags.data,
     chosen,

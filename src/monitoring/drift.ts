@@ -5,13 +5,14 @@
 //   shift of the mean logit is Σ w_j z_j, exactly: a feature without weight may drift harmlessly, and the report says so.
 // - Sums go over sorted values, so that the order of the rows has no influence.
 // - What is judged is judged against chance at this many rows: a fixed threshold would fire on noise in small batches and
-//   stay silent, or not, by luck.
+//   stay silent, or not, by luck. What is 0 or 1 is judged exactly: a level that one training row in a thousand has is as
+//   far from normal as can be, and a category has many of them.
 import type { Column } from "../core/column.ts";
 import { VALUE_LIMIT } from "../core/core.ts";
 import { type CategoryColumn, featuresOf, type InputColumn } from "../data/encoding.ts";
 import { DRIFT_DEFAULTS } from "./drift-defaults.ts";
 import type { CategoryProfile, FeatureProfile, TrainProfile } from "./profile.ts";
-import { chiSquaredTail, holm, kolmogorovTail, normalTail } from "./statistics.ts";
+import { chiSquaredTail, fisherTail, holm, kolmogorovTail, normalTail } from "./statistics.ts";
 
 /** The model that new rows are held against, and the profile of its training rows. */
 export interface DriftReference {
@@ -59,7 +60,10 @@ export interface FeatureDrift {
   readonly name: string;
   /** Shift of the mean, in training standard deviations. */
   readonly z_shift: number;
-  /** Two-sided, of z without a shift; then corrected for all features (Holm). */
+  /**
+   * Two-sided, without a shift: Fisher's exact test of a feature of two values, such as 0 and 1, else of z as a normal
+   * number. Then corrected for all features (Holm).
+   */
   readonly p: number;
   readonly p_holm: number;
   /** Population stability index over the training histogram; null for what is no number. */
@@ -83,6 +87,7 @@ export interface FeatureDrift {
 export interface CategoryDrift {
   readonly name: string;
   readonly psi: number;
+  /** Of the levels that chance would give five rows of either side; the rarer ones are one level together. */
   readonly chi_squared: number;
   readonly df: number;
   readonly p: number;
@@ -101,6 +106,7 @@ export interface MissingDrift {
   /** Shares of rows. */
   readonly train: number;
   readonly rows: number;
+  /** Fisher's exact test, two-sided; then corrected for all such columns (Holm). */
   readonly p: number;
   readonly p_holm: number;
 }
@@ -203,7 +209,7 @@ export function driftOf(
     verdict: reasons.length > 0 ? "drift" : "no_drift",
     reasons,
     rule: {
-      text: `Drift is a score above the larger of ${threshold} and ${round(Z_RARE)} standard errors of a mean (here ${round(scoreAbove)}); or a feature, category or share of missing values that differs by more than chance (Holm-corrected, all tests together wrong in about ${alpha * 100} % of batches without a change, more in small batches of skewed features) and by enough to matter: a mean by ${SHIFT_MIN} standard deviations, a distribution by a Kolmogorov-Smirnov distance of ${KS_MIN}, a category by a PSI of ${PSI_MIN}, a share of missing values by ${MISSING_MIN}`,
+      text: `Drift is a score above the larger of ${threshold} and ${round(Z_RARE)} standard errors of a mean (here ${round(scoreAbove)}); or a feature, category or share of missing values that differs by more than chance (Holm-corrected, all tests together wrong in about ${alpha * 100} % of batches without a change, more in small batches of skewed numbers; what has two values by Fisher's exact test) and by enough to matter: a mean by ${SHIFT_MIN} standard deviations, a distribution by a Kolmogorov-Smirnov distance of ${KS_MIN}, a category by a PSI of ${PSI_MIN}, a share of missing values by ${MISSING_MIN}`,
       score_above: scoreAbove,
       threshold,
       alpha,
@@ -290,9 +296,12 @@ function featuresDrift(
     const [m, s] = [mean[j]!, std[j]!];
     const train = profile.features[j]!;
     if ("code" in column) {
-      const share = onesOf(column) / n;
+      const ones = onesOf(column);
+      const share = ones / n;
       const z = (share - m) / s;
-      return { z, mean: share, std: Math.sqrt(share * (1 - share)), ...NOT_A_NUMBER };
+      const std = Math.sqrt(share * (1 - share));
+      const counts = { ones, rows: n, trainOnes: onesInTraining(train), trainRows: train.count };
+      return { z, p: fisherTail(counts), mean: share, std, ...NOT_A_NUMBER };
     }
     const values = column instanceof Float64Array ? column : column.optional;
     const sorted = values
@@ -301,9 +310,10 @@ function featuresDrift(
       .sort();
     let z = 0;
     for (const value of sorted) z += (value - m) / s / n;
-    return { z, ...numberDrift(sorted, train, m, s) };
+    const p = twoValuedTail(sorted, train) ?? normalTail(z / Math.sqrt(variance));
+    return { z, p, ...numberDrift(sorted, train, m, s) };
   });
-  const p = facts.map(({ z }) => normalTail(z / Math.sqrt(variance)));
+  const p = facts.map((fact) => fact.p);
   const corrected = holm(p);
   const ksCorrected = holm(facts.map(({ ks_p: one }) => one));
   return facts.map((fact, j) => ({
@@ -323,6 +333,35 @@ function featuresDrift(
     logit_shift: finiteOrNull(w[j]! * fact.z),
     bins: fact.bins,
   }));
+}
+
+/** Training rows at the larger of a feature's two values: its mean says how many. */
+function onesInTraining({ mean, min, max, count }: FeatureProfile): number {
+  // An indicator that is the same for all rows is all 0 or all 1.
+  if (min === max) return max === 1 ? count : 0;
+  return Math.round(((mean - min) / (max - min)) * count);
+}
+
+/** Fewest quantiles that tell two values from many: between them at most one is interpolated. */
+const QUANTILES_TELL = 3;
+
+/**
+ * p of a number that has two values in training, as far as its profile can tell, and no other here; null for all others.
+ *
+ * @param sorted its values, without the missing ones
+ */
+function twoValuedTail(sorted: Float64Array, train: FeatureProfile): number | null {
+  const { min, max, quantiles, histogram, count } = train;
+  const isEnd = (value: number) => value === min || value === max;
+  const isTwoValued =
+    min < max &&
+    quantiles.length >= QUANTILES_TELL &&
+    quantiles.filter((value) => !isEnd(value)).length <= 1 &&
+    histogram.counts.slice(1, -1).every((inner) => inner === 0);
+  if (!isTwoValued || sorted.length === 0 || !sorted.every(isEnd)) return null;
+  const ones = sorted.length - placeOf(sorted, max, false);
+  const trainOnes = onesInTraining(train);
+  return fisherTail({ ones, rows: sorted.length, trainOnes, trainRows: count });
 }
 
 const NOT_A_NUMBER = {
@@ -345,7 +384,7 @@ function numberDrift(sorted: Float64Array, train: FeatureProfile, m: number, s: 
   let squares = 0;
   for (const value of sorted) squares += ((value - m) / s - shift) ** 2 / count;
   const bins = binsOf(sorted, train);
-  const ks = kolmogorovDistance(sorted, train.quantiles);
+  const ks = kolmogorovDistance(sorted, train);
   const outside = sorted.reduce((sum, x) => sum + Number(x < train.min || x > train.max), 0);
   return {
     mean: m + shift * s,
@@ -373,15 +412,21 @@ function placeOf(sorted: Float64Array, bound: number, isAbove: boolean): number 
 }
 
 /**
- * At least how far two distribution functions are apart, seen at the training quantiles. Of the training function F is
- * known that it passes the ranks first/(m-1) to last/(m-1) at a quantile that stands from place `first` to `last`: so
- * F(v) lies in [last, last + 1]/(m-1), its limit from the left in [first - 1, first]/(m-1), and only what lies outside
- * these is a distance. Ties of discrete columns cost nothing, and are no drift.
+ * At least how far two distribution functions are apart, seen at the m training quantiles. Quantile k lies between the
+ * sorted training values (from 0 on) at ⌊r⌋ and ⌈r⌉, r = (N - 1)k/(m - 1). So of N training values at least ⌊r⌋ + 1 are
+ * up to the last quantile that is v, and no more than ⌈r⌉ of the quantile after it; below v there are at most ⌈r⌉ of the
+ * first quantile that is v, and at least ⌊r⌋ + 1 of the one before. Only what lies outside these is a distance: ties of
+ * discrete columns cost nothing, and are no drift.
  */
-function kolmogorovDistance(sorted: Float64Array, quantiles: readonly number[]): number | null {
+function kolmogorovDistance(
+  sorted: Float64Array,
+  { quantiles, count }: FeatureProfile,
+): number | null {
   const m = quantiles.length;
   if (m < 2) return null;
-  const rank = (k: number) => Math.max(0, Math.min(1, k / (m - 1)));
+  const place = (k: number) => ((count - 1) * k) / (m - 1);
+  const atLeast = (k: number) => (k < 0 ? 0 : (Math.floor(place(k)) + 1) / count);
+  const atMost = (k: number) => (k >= m ? 1 : Math.ceil(place(k)) / count);
   const n = sorted.length;
   let distance = 0;
   for (let first = 0; first < m; ) {
@@ -392,10 +437,10 @@ function kolmogorovDistance(sorted: Float64Array, quantiles: readonly number[]):
     const upTo = placeOf(sorted, value, true) / n;
     distance = Math.max(
       distance,
-      rank(last) - upTo,
-      upTo - rank(last + 1),
-      below - rank(first),
-      rank(first - 1) - below,
+      atLeast(last) - upTo,
+      upTo - atMost(last + 1),
+      below - atMost(first),
+      atLeast(first - 1) - below,
     );
     first = last + 1;
   }
@@ -435,28 +480,44 @@ function logitBins({ edges, counts }: TrainProfile["logit"], logits: Float64Arra
   };
 }
 
-/** Chi-squared of two samples over the same cells (Pearson), with as many degrees of freedom as cells that anybody has, less one. */
-function homogeneity(
-  train: readonly number[],
-  rows: readonly number[],
-): { statistic: number; df: number } {
-  const [ofTrain, ofRows] = [train, rows].map((counts) => counts.reduce((a, b) => a + b, 0));
-  const all = ofTrain! + ofRows!;
+/** Fewest rows that a cell must lead to expect on either side for Pearson's statistic to be chi-squared (Cochran 1954). */
+const EXPECTED_MIN = 5;
+
+/**
+ * Chi-squared of two samples over the same cells (Pearson). The rarest cells become one until it and all others have
+ * enough rows; there are as many degrees of freedom as cells then, less one.
+ */
+function homogeneity(cells: readonly Cell[]): { statistic: number; df: number } {
+  const sum = (some: readonly Cell[], side: "train" | "rows") =>
+    some.reduce((so, cell) => so + cell[side], 0);
+  const [ofTrain, ofRows] = [sum(cells, "train"), sum(cells, "rows")];
+  const all = ofTrain + ofRows;
+  const both = ({ train, rows }: { train: number; rows: number }) => train + rows;
+  const isRare = (count: number) => count * (Math.min(ofTrain, ofRows) / all) < EXPECTED_MIN;
+  // Sorting is stable: ties go by the model's order, not by that of the rows.
+  const rising = cells.filter((cell) => both(cell) > 0).sort((a, b) => both(a) - both(b));
+  let pooled = 0;
+  for (let count = 0; pooled < rising.length; pooled++) {
+    const next = both(rising[pooled]!);
+    if (!isRare(next) && (pooled === 0 || !isRare(count))) break;
+    count += next;
+  }
+  const rare = rising.slice(0, pooled);
+  const tested = [
+    ...(pooled > 0 ? [{ train: sum(rare, "train"), rows: sum(rare, "rows") }] : []),
+    ...rising.slice(pooled),
+  ];
   let statistic = 0;
-  let cells = 0;
-  train.forEach((count, k) => {
-    const both = count + rows[k]!;
-    if (both === 0) return;
-    cells++;
+  for (const cell of tested) {
     for (const [found, total] of [
-      [count, ofTrain!],
-      [rows[k]!, ofRows!],
+      [cell.train, ofTrain],
+      [cell.rows, ofRows],
     ] as const) {
-      const expected = (both * total) / all;
+      const expected = (both(cell) * total) / all;
       if (expected > 0) statistic += (found - expected) ** 2 / expected;
     }
-  });
-  return { statistic, df: Math.max(0, cells - 1) };
+  }
+  return { statistic, df: Math.max(0, tested.length - 1) };
 }
 
 function categoriesDrift({ profile, columns }: DriftReference, rows: DriftRows): CategoryDrift[] {
@@ -469,9 +530,8 @@ function categoriesDrift({ profile, columns }: DriftReference, rows: DriftRows):
     const train = profiles.get(column.name);
     if (column.as !== "category" || train === undefined) return [];
     const cells = cellsOf(column, train, rows.columns[from], n);
-    const counts = { train: cells.map((cell) => cell.train), rows: cells.map((cell) => cell.rows) };
-    const { statistic, df } = homogeneity(counts.train, counts.rows);
-    const trainRows = counts.train.reduce((sum, count) => sum + count, 0) || 1;
+    const { statistic, df } = homogeneity(cells);
+    const trainRows = cells.reduce((sum, cell) => sum + cell.train, 0) || 1;
     const levels = cells.map((cell) => ({
       level: cell.level,
       kind: cell.kind,
@@ -549,13 +609,13 @@ function missingDrift({ profile, columns }: DriftReference, rows: DriftRows): Mi
       return [];
     }
     const ones = onesOf(indicator);
-    const { statistic, df } = homogeneity([train.present, train.missing], [n - ones, ones]);
+    const trainRows = train.present + train.missing;
     return [
       {
         name: column.name,
-        train: train.missing / (train.present + train.missing || 1),
+        train: train.missing / (trainRows || 1),
         rows: ones / n,
-        p: df === 0 ? 1 : chiSquaredTail(statistic, df),
+        p: fisherTail({ ones, rows: n, trainOnes: train.missing, trainRows }),
       },
     ];
   });

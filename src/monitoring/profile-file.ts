@@ -22,6 +22,7 @@ const isNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((item) => Number.isFinite(item));
 const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every(isCount);
+const totalOf = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
 const isRising = (values: readonly number[]) =>
   values.every((value, k) => k === 0 || value >= values[k - 1]!);
 
@@ -38,7 +39,13 @@ function objectOf(value: unknown, what: string): Json {
  */
 export function parseProfile(
   bytes: Uint8Array,
-  about: { readonly featureNames: readonly string[]; readonly columns: readonly InputColumn[] },
+  about: {
+    readonly featureNames: readonly string[];
+    readonly columns: readonly InputColumn[];
+    /** [d] the model's training means and standard deviations: tell its profile from another run's. */
+    readonly mean?: Float64Array;
+    readonly std?: Float64Array;
+  },
 ): TrainProfile {
   let value: unknown;
   try {
@@ -62,6 +69,13 @@ export function parseProfile(
   if (!isNumbers(stds) || stds.length !== d || stds.some((std) => std <= 0)) {
     throw fail('"stds" must be one number above 0 a feature');
   }
+  const { mean, std } = about;
+  if (
+    means.some((value, j) => mean && value !== mean[j]) ||
+    stds.some((s, j) => std && s !== std[j])
+  ) {
+    throw fail("its means and standard deviations are not those of the model");
+  }
   if (!Array.isArray(features) || features.length !== d) {
     throw fail('"features" must be one object a feature');
   }
@@ -80,29 +94,38 @@ export function parseProfile(
     feature_order: featureNames,
     means,
     stds,
-    features: features.map((feature, j) => featureOf(feature, featureNames[j]!)),
+    features: features.map((feature, j) => {
+      const read = featureOf(feature, featureNames[j]!, rows);
+      if (read.mean === means[j] && read.std === stds[j]) return read;
+      throw fail(
+        `feature ${shown(read.name)} has another mean or deviation than "means" and "stds"`,
+      );
+    }),
     // Profiles of before there were categories have neither.
-    categories: categoriesOf(profile.categories ?? [], columns),
-    missing: missingOf(profile.missing ?? [], columns),
+    categories: categoriesOf(profile.categories ?? [], columns, rows),
+    missing: missingOf(profile.missing ?? [], columns, rows),
     label_counts: labels as Record<string, number>,
     logit: { mean: logit.mean as number, edges: logit.edges, counts: logit.counts },
   };
 }
 
-function featureOf(value: unknown, name: string): FeatureProfile {
+function featureOf(value: unknown, name: string, rows: number): FeatureProfile {
   const what = `feature ${shown(name)}`;
   const { count, mean, std, min, max, quantiles, histogram, ...rest } = objectOf(value, what);
   if (rest.name !== name) throw fail(`${what} is not at its place`);
   const numbers = [mean, std, min, max];
   if (!isCount(count) || !isNumbers(numbers))
     throw fail(`${what} has a count or number that is none`);
+  if (count > rows) throw fail(`${what} has more values than there are rows`);
+  if (Number(min) > Number(max)) throw fail(`${what} has a minimum above its maximum`);
   if (!isNumbers(quantiles) || !isRising(quantiles)) throw fail(`${what} has quantiles that fall`);
   const { edges, counts } = objectOf(histogram, `the histogram of ${what}`);
   const isHistogram =
     isNumbers(edges) &&
     isRising(edges) &&
     isCounts(counts) &&
-    (edges.length === 0 ? counts.length === 0 : counts.length === edges.length - 1);
+    counts.length === Math.max(0, edges.length - 1) &&
+    totalOf(counts) === count;
   if (!isHistogram) throw fail(`${what} has a histogram whose edges and counts do not agree`);
   const [ofMean, ofStd, ofMin, ofMax] = numbers as [number, number, number, number];
   return {
@@ -117,7 +140,11 @@ function featureOf(value: unknown, name: string): FeatureProfile {
   };
 }
 
-function categoriesOf(value: unknown, columns: readonly InputColumn[]): CategoryProfile[] {
+function categoriesOf(
+  value: unknown,
+  columns: readonly InputColumn[],
+  rows: number,
+): CategoryProfile[] {
   const wanted = columns.flatMap((column) => (column.as === "category" ? [column] : []));
   if (!Array.isArray(value) || value.length !== wanted.length) {
     throw fail("its categories are not those of the model");
@@ -133,6 +160,8 @@ function categoriesOf(value: unknown, columns: readonly InputColumn[]): Category
       (column.other ? isCount(other) : other === null) &&
       (column.missing ? isCount(missing) : missing === null);
     if (!isSound) throw fail(`${what} does not have the model's levels and their counts`);
+    const counts = [...pairs.map(({ count }) => count), other ?? 0, missing ?? 0] as number[];
+    if (totalOf(counts) !== rows) throw fail(`${what} has counts that are not those of all rows`);
     return {
       name: column.name,
       levels: pairs as unknown as CategoryProfile["levels"],
@@ -142,7 +171,11 @@ function categoriesOf(value: unknown, columns: readonly InputColumn[]): Category
   });
 }
 
-function missingOf(value: unknown, columns: readonly InputColumn[]): MissingProfile[] {
+function missingOf(
+  value: unknown,
+  columns: readonly InputColumn[],
+  rows: number,
+): MissingProfile[] {
   const wanted = columns.filter((column) => column.as === "number" && column.missing);
   if (!Array.isArray(value) || value.length !== wanted.length) {
     throw fail("its columns with missing values are not those of the model");
@@ -151,6 +184,9 @@ function missingOf(value: unknown, columns: readonly InputColumn[]): MissingProf
     const { name, present, missing } = objectOf(value[k], shown(column.name));
     if (name !== column.name || !isCount(present) || !isCount(missing)) {
       throw fail(`column ${shown(column.name)} lacks its counts of missing values`);
+    }
+    if (present + missing !== rows) {
+      throw fail(`column ${shown(column.name)} has counts that are not those of all rows`);
     }
     return { name: column.name, present, missing };
   });

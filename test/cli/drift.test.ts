@@ -1,5 +1,5 @@
 // Does `raisin drift` say what /drift says, in every form, and fail only when it is asked to?
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ask, CSV_TYPE, FEATURES, open, raisinRows, trained } from "../server/support.ts";
@@ -85,6 +85,19 @@ describe("raisin drift", () => {
     const outcome = await drift(...args);
     expect([outcome.code, outcome.stdout]).toEqual([code, ""]);
     expect(outcome.stderr).toContain(message);
+  });
+
+  it("refuses the profile of another training", async () => {
+    const other = join(cwd, "other");
+    const flags = ["--val-fraction", "0.4", "--no-promote", "--store", "elsewhere", "--out"];
+    mkdirSync(other);
+    const { run_dir } = await raisinJson<Json>(["train", ...flags, "other/model.npz"], { cwd });
+    copyFileSync(join(run_dir, "artifacts/train_profile.json"), join(other, "train_profile.json"));
+    expect((await drift("--data", "same.csv", "--model-file", "other")).code).toBe(0);
+    copyFileSync(join(cwd, "model.npz"), join(other, "model.npz"));
+    const outcome = await drift("--data", "same.csv", "--model-file", "other");
+    expect([outcome.code, outcome.stdout]).toEqual([1, ""]);
+    expect(outcome.stderr).toContain("not those of the model");
   });
 
   it("refuses rows that the model cannot read", async () => {

@@ -1,10 +1,12 @@
 // Does the report say what changed, how sure that is, and what it does to the predictions; and is it silent otherwise?
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
 import { digestRows } from "../../src/data/digest.ts";
 import { encode } from "../../src/data/encoding.ts";
 import { datasetFromObjects, inputsOfObjects, type RowObject } from "../../src/data/objects.ts";
+import { decodeModel } from "../../src/model/model-file.ts";
 import { predictColumns } from "../../src/model/predict.ts";
 import {
   type DriftReference,
@@ -163,6 +165,60 @@ describe("a report", () => {
     expect(alarms.length).toBeLessThanOrEqual(9);
   });
 
+  // Level k of 50 has a share in proportion to 1/(k + 1); 1 % of the flags are up; 0.5 % of x is missing.
+  const rare = (seed: number, n: number): RowObject[] => {
+    const random = createRandom(seed * 7919 + 5);
+    const shares = Array.from({ length: 50 }, (_, k) => 1 / (k + 1));
+    const all = shares.reduce((sum, share) => sum + share, 0);
+    return Array.from({ length: n }, (_, i) => {
+      let left = random() * all;
+      const level = shares.findIndex((share) => {
+        left -= share;
+        return left < 0;
+      });
+      return {
+        level: `level ${String(Math.max(0, level)).padStart(2, "0")}`,
+        flag: Number(random() < 0.01),
+        x: random() < 0.005 ? null : random(),
+        left: i % 2 === 0 ? "yes" : "no",
+      };
+    });
+  };
+
+  it("is silent about rare levels, flags and gaps, as often as they are to be expected", async () => {
+    const { reference: of, score: scoreRare } = await referenceOf(rare(1, 5000), {
+      missing: "indicator",
+    });
+    // A normal number in the place of Fisher's test, or chi-squared of all levels, is wrong in 20 to 70 % of these.
+    for (const n of [1, 2, 5, 10, 30, 100, 300]) {
+      const alarms = Array.from(
+        { length: 200 },
+        (_, k) => driftOf(of, scoreRare(rare(5000 + k, n))).verdict,
+      ).filter((verdict) => verdict === "drift");
+      expect(alarms.length, `${n} rows`).toBeLessThanOrEqual(9);
+    }
+  });
+
+  it("tells of a rare flag that has become frequent", async () => {
+    const { reference: of, score: scoreRare } = await referenceOf(rare(1, 5000), {
+      missing: "indicator",
+    });
+    const rows = rare(2, 40).map((row, i) => ({ ...row, flag: Number(i % 4 === 0) }));
+    const said = driftOf(of, scoreRare(rows));
+    expect(said.reasons.join()).toContain("flag: its mean");
+  });
+
+  it("is silent about one row that lacks what every seventh row lacks", () => {
+    const row = { ...people(15, 1)[0]!, age: 40, hours: null, job: "cook" };
+    const said = report([row]);
+    expect(said.verdict).toBe("no_drift");
+    const { train, rows, p } = said.missing[0]!;
+    expect(rows).toBe(1);
+    // Fisher's test of one row: twice the share of such rows among all.
+    expect(p).toBeCloseTo((2 * (train * 2000 + 1)) / 2001, 12);
+    expect(p).toBe(named(said, "hours is missing").p);
+  });
+
   it.each([
     ["a mean", { age: 1 }, 40, "age: its mean"],
     ["a spread", { spread: 2 }, 200, "age: its distribution"],
@@ -266,6 +322,23 @@ describe("distances", () => {
     expect(shifted.ks_resolution).toBeCloseTo(0.01, 12);
   });
 
+  it("are at least that of Kolmogorov and Smirnov, never more", async () => {
+    const share = (values: readonly number[], at: number) =>
+      values.filter((value) => value <= at).length / values.length;
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = createRandom(seed * 7919 + 11);
+      const draw = () => (seed % 2 === 0 ? Math.floor(random() * 4) : random());
+      const [train, rows] = [
+        Array.from({ length: 20 + seed }, draw),
+        Array.from({ length: 1 + (seed % 9) }, draw),
+      ];
+      const whole = Math.max(
+        ...[...train, ...rows].map((at) => Math.abs(share(train, at) - share(rows, at))),
+      );
+      expect((await drift(train, rows)).ks, `seed ${seed}`).toBeLessThanOrEqual(whole + 1e-12);
+    }
+  });
+
   it("have the PSI of their bins", async () => {
     const { bins, psi } = await drift(line(1000), line(500, 0, 0.5));
     const by = bins!.train.reduce((sum, share, k) => {
@@ -276,6 +349,28 @@ describe("distances", () => {
     expect(bins!.train.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
     expect(bins!.rows.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
     expect(bins!.rows).toHaveLength(bins!.edges.length + 1);
+  });
+
+  it("of categories take the rarest levels as one, until chance gives five rows of each", async () => {
+    const of = (counts: Record<string, number>): RowObject[] =>
+      Object.entries(counts).flatMap(([level, n]) =>
+        Array.from({ length: n }, (_, i) => ({ level, left: i % 2 === 0 ? "yes" : "no" })),
+      );
+    const one = await referenceOf(of({ a: 480, b: 300, c: 9, d: 6, e: 5 }));
+    const { categories } = driftOf(one.reference, one.score(of({ a: 50, b: 44, c: 4, e: 2 })));
+    const { chi_squared: statistic, df, levels } = categories[0]!;
+    // Of 900 rows 100 are new: c, d and e, 26 rows in all, would be 2.9 of these, so b joins them.
+    const cells = [
+      [480, 50],
+      [320, 50],
+    ];
+    const by = cells.reduce((sum, [a, b]) => {
+      const [ea, eb] = [((a! + b!) * 800) / 900, ((a! + b!) * 100) / 900];
+      return sum + (a! - ea) ** 2 / ea + (b! - eb) ** 2 / eb;
+    }, 0);
+    expect(statistic).toBeCloseTo(by, 10);
+    expect(df).toBe(1);
+    expect(levels).toHaveLength(5);
   });
 
   it("of categories are Pearson's", () => {
@@ -343,6 +438,26 @@ describe("a profile from a disk", () => {
 
   it("is the one that was written", () => {
     expect(JSON.parse(JSON.stringify(parse(profile)))).toEqual(profile);
+  });
+
+  it("may be that of a run from before there were categories", () => {
+    const run = new URL("../golden/run-0.1.0/c6d43239bdd5/artifacts/", import.meta.url);
+    const { spec, featureNames, mean, std } = decodeModel(
+      readFileSync(new URL("model/model.npz", run)),
+    );
+    const bytes = readFileSync(new URL("train_profile.json", run));
+    const read = parseProfile(bytes, { featureNames, columns: spec.columns, mean, std });
+    expect([read.categories, read.missing]).toEqual([[], []]);
+  });
+
+  it("is refused when it is another run's, though its features have the same names", () => {
+    const { mean, std } = reference;
+    const bytes = Buffer.from(JSON.stringify(profile));
+    expect(parseProfile(bytes, { ...about, mean, std }).rows).toBe(2000);
+    const others = mean.map((value, j) => (j === 0 ? value + 1 : value));
+    expect(() => parseProfile(bytes, { ...about, mean: others, std })).toThrow(ProfileError);
+    const wider = std.map((value) => 2 * value);
+    expect(() => parseProfile(bytes, { ...about, mean, std: wider })).toThrow(ProfileError);
   });
 
   const edited = (edit: (copy: Json) => void) => {
@@ -436,6 +551,48 @@ describe("a profile from a disk", () => {
       "no missing values",
       edited((copy) => {
         copy.missing = undefined;
+      }),
+    ],
+    [
+      "counts that are not those of its values",
+      edited((copy) => {
+        copy.features[0].histogram.counts[0] += 1;
+      }),
+    ],
+    [
+      "values and an empty histogram",
+      edited((copy) => {
+        copy.features[0].histogram = { edges: [], counts: [] };
+      }),
+    ],
+    [
+      "more values than rows",
+      edited((copy) => {
+        copy.features[0].count += 1;
+      }),
+    ],
+    [
+      "a minimum above the maximum",
+      edited((copy) => {
+        copy.features[0].min = copy.features[0].max + 1;
+      }),
+    ],
+    [
+      "two means of one feature",
+      edited((copy) => {
+        copy.features[0].mean += 1;
+      }),
+    ],
+    [
+      "levels of more rows than there are",
+      edited((copy) => {
+        copy.categories[0].levels[0].count += 1;
+      }),
+    ],
+    [
+      "fewer missing values than rows without one",
+      edited((copy) => {
+        copy.missing[0].missing -= 1;
       }),
     ],
     ["null", null],

@@ -1,9 +1,11 @@
 // Are the tails right, near and far, against closed forms and SciPy?
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   chiSquaredTail,
+  fisherTail,
   gammaTail,
   holm,
   kolmogorovTail,
@@ -65,6 +67,65 @@ describe("tails", () => {
       if (x >= 0.3) expect(Math.abs(kolmogorovTail(distance, n) - p)).toBeLessThan(1e-12);
     }
     expect(normal!.length + chi2!.length + kolmogorov!.length).toBeGreaterThan(100);
+  });
+});
+
+describe("Fisher's exact test", () => {
+  /** C(n, k). */
+  const choose = (n: number, k: number) => {
+    let product = 1n;
+    for (let i = 0; i < k; i++) product = (product * BigInt(n - i)) / BigInt(i + 1);
+    return product;
+  };
+  /** The definition, in whole numbers: twice the smaller tail of the hypergeometric distribution. */
+  const exact = (trainOnes: number, trainRows: number, ones: number, rows: number) => {
+    const all = trainRows + rows;
+    const allOnes = trainOnes + ones;
+    let [lower, upper] = [0n, 0n];
+    for (let k = Math.max(0, rows - (all - allOnes)); k <= Math.min(rows, allOnes); k++) {
+      const ways = choose(allOnes, k) * choose(all - allOnes, rows - k);
+      if (k <= ones) lower += ways;
+      if (k >= ones) upper += ways;
+    }
+    const twice = 2n * (lower < upper ? lower : upper);
+    const quotient = Number((twice << 200n) / choose(all, rows)) / 2 ** 200;
+    return Math.min(1, quotient);
+  };
+
+  it("is the definition's, in whole numbers", () => {
+    const table = fc
+      .tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 60 }))
+      .chain(([trainRows, rows]) =>
+        fc.tuple(
+          fc.integer({ min: 0, max: trainRows }),
+          fc.constant(trainRows),
+          fc.integer({ min: 0, max: rows }),
+          fc.constant(rows),
+        ),
+      );
+    fc.assert(
+      fc.property(table, ([trainOnes, trainRows, ones, rows]) => {
+        const p = exact(trainOnes, trainRows, ones, rows);
+        const ours = fisherTail({ trainOnes, trainRows, ones, rows });
+        // Below 2^-150 the quotient above has lost digits.
+        if (p > 2 ** -150) expect(apart(ours, p)).toBeLessThan(1e-12);
+        else expect(ours).toBeLessThan(2 ** -149);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("is 1 where nothing differs, and a number in tables of any size", () => {
+    const of = (trainOnes: number, trainRows: number, ones: number, rows: number) =>
+      fisherTail({ trainOnes, trainRows, ones, rows });
+    expect([of(0, 100, 0, 5), of(100, 100, 5, 5), of(50, 100, 5, 10)]).toEqual([1, 1, 1]);
+    // One row, which has what one in ten has: 2·(11/110).
+    expect(of(10, 109, 1, 1)).toBeCloseTo(0.2, 12);
+    expect(of(0, 1000, 1000, 1000)).toBe(0);
+    const large = of(500_000, 1_000_000, 501_000, 1_000_000);
+    // z = 1000/√(5e5) = 1.41421; a normal number without the half steps would give 0.1573.
+    expect(large).toBeGreaterThan(0.156);
+    expect(large).toBeLessThan(0.159);
   });
 });
 
