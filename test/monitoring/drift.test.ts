@@ -189,7 +189,7 @@ describe("a report", () => {
     const { reference: of, score: scoreRare } = await referenceOf(rare(1, 5000), {
       missing: "indicator",
     });
-    // A normal number in the place of Fisher's test, or chi-squared of all levels, is wrong in 20 to 70 % of these.
+    // A normal number in the place of Fisher's test, or chi-squared of all levels, was wrong in 5 to 71 % of these.
     for (const n of [1, 2, 5, 10, 30, 100, 300]) {
       const alarms = Array.from(
         { length: 200 },
