@@ -181,15 +181,7 @@ function driftOfFile(located: LocatedModel, windowRows: number): LiveDrift | nul
   if (bytes === undefined) return null;
   const { spec, featureNames, w, b, mean, std } = located.model;
   const { columns, threshold } = spec;
-  const profile = parseProfile(bytes, { featureNames, columns });
-  const isOfModel =
-    profile.means.every((value, j) => Object.is(value + 0, mean[j]! + 0)) &&
-    profile.stds.every((value, j) => value === std[j]);
-  if (!isOfModel) {
-    throw new Error(
-      `Cannot use ${located.profilePath} as it is another model's: its means or deviations are not those of ${located.path}`,
-    );
-  }
+  const profile = parseProfile(bytes, { featureNames, columns, mean, std });
   return new LiveDrift({ profile, columns, featureNames, w, b, mean, std, threshold }, windowRows);
 }
 
