@@ -61,12 +61,14 @@ function valueAt(points: readonly (readonly [number, number])[], x: number): num
   return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
 }
 
-/** Lines of cells, the first column flush left, the others right. */
-export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, k) => Math.max(...rows.map((row) => [...row[k]!].length))) ?? [];
+/** Lines of cells, the first columns, `left` of them, flush left, the others right. */
+export function table(rows: readonly (readonly string[])[], left = 1): string[] {
+  const widths =
+    rows[0]?.map((_, k) => rows.reduce((most, row) => Math.max(most, [...row[k]!].length), 0)) ??
+    [];
   return rows.map((row) =>
     row
-      .map((cell, k) => (k === 0 ? cell.padEnd(widths[k]!) : cell.padStart(widths[k]!)))
+      .map((cell, k) => (k < left ? cell.padEnd(widths[k]!) : cell.padStart(widths[k]!)))
       .join("  ")
       .trimEnd(),
   );

@@ -2,13 +2,15 @@
 import { ValueRangeError } from "../core/core.ts";
 import { DataError } from "../data/data-error.ts";
 import { DialectError } from "../data/dialect.ts";
+import { RegistryError } from "../miniflow/registry.ts";
+import { SearchError } from "../miniflow/search.ts";
 import { NoModelError } from "../recording/no-model-error.ts";
 
 export const EXIT = {
   ok: 0,
   failure: 1,
   usage: 2,
-  /** A gate refused: `verify` found a difference. */
+  /** A gate refused: `verify` found a difference, `models promote` declined. */
   refused: 3,
   /** `drift --fail` found drift. */
   drift: 4,
@@ -25,7 +27,8 @@ export class UsageError extends Error {
 export class DataCommandError extends DataError {}
 
 export function exitCodeOf(error: unknown): number {
-  if ([UsageError, DialectError, NoModelError].some((kind) => error instanceof kind)) {
+  const kinds = [UsageError, DialectError, NoModelError, SearchError, RegistryError];
+  if (kinds.some((kind) => error instanceof kind)) {
     return EXIT.usage;
   }
   if (error instanceof DataError || error instanceof ValueRangeError) return EXIT.data;

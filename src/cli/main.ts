@@ -4,19 +4,25 @@ import { Command, CommanderError, Option } from "commander";
 import { RAISIN_URL } from "../data/bundled.ts";
 import { MISSING_TOKENS } from "../data/column-types.ts";
 import { DIALECT_WORDS } from "../data/dialect.ts";
+import { defaultStore } from "../miniflow/tracker.ts";
+import { packageVersion } from "../miniflow/version.ts";
 import { DRIFT_DEFAULTS } from "../monitoring/drift-defaults.ts";
-import { packageVersion } from "../recording/version.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";
 import { COLUMN_FLAGS } from "./column-flags.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
 import {
+  ageFlag,
   countFlag,
   dialectFlag,
+  digestFlag,
   hostsFlag,
+  lineFlag,
+  listFlag,
   namesFlag,
   numberFlag,
   pathFlag,
   portFlag,
+  probabilityFlag,
   scoreFlag,
   secondsFlag,
   tokensFlag,
@@ -35,9 +41,12 @@ function run(work: (signal: AbortSignal) => Promise<number>): Promise<void> {
 }
 
 const store = () =>
-  new Option("--store <dir>", "where runs and the registry are kept")
+  new Option(
+    "--store <dir>",
+    "where runs and the registry are kept; the variable RAISIN_STORE names another default",
+  )
     .argParser(pathFlag)
-    .default("miniflow");
+    .default(defaultStore());
 const modelFile = () =>
   new Option("--model-file <path>", "a model.npz, or a directory that holds one").argParser(
     pathFlag,
@@ -46,6 +55,47 @@ const modelName = () =>
   new Option("--model <name>", "which production model, where the registry has several");
 const json = () => new Option("--json", "print one JSON object, nothing else, on stdout");
 const quiet = () => new Option("--quiet", "print no progress and no summary");
+
+const markdown = () => new Option("--md", "print Markdown, for a pull request");
+const why = () => new Option("--why <text>", "a reason for the record").argParser(lineFlag);
+const by = () =>
+  new Option("--by <name>", "who decided; by default the account that runs this").argParser(
+    lineFlag,
+  );
+
+/** What a run must reach to replace the production model. */
+const gateOptions = () => [
+  new Option("--promote-on <metric>", "what must be strictly better")
+    .choices(["val_accuracy", "val_loss"])
+    .default("val_accuracy"),
+  new Option("--min-gain <number>", "by how much at least, in the metric's unit").argParser(
+    scoreFlag,
+  ),
+  new Option(
+    "--significance <p>",
+    "how likely chance may be to give such a difference, by a paired test on the same rows",
+  ).argParser(probabilityFlag),
+];
+
+/** Which runs a table shows, and how. */
+const listOptions = () => [
+  new Option("--experiment <name>", "only runs of this experiment"),
+  new Option(
+    "--order-by <what>",
+    'such as "metrics.val_loss ASC"; may be given several times; by default the newest first',
+  ).argParser(listFlag),
+  new Option("--limit <count>", "most runs to show; by default 100, and all with --json").argParser(
+    countFlag,
+  ),
+  new Option(
+    "--columns <a,b,…>",
+    "what to show of each, such as metrics.val_loss,params.lr,tags.note",
+  ).argParser(namesFlag),
+  new Option("--deleted", "deleted runs instead"),
+  store(),
+  json(),
+  markdown(),
+];
 
 /** How a table is written. */
 const dialectOptions = () => [
@@ -116,7 +166,7 @@ function addOptions(command: Command, options: readonly Option[]): Command {
 function createProgram(): Command {
   const program = new Command("raisin")
     .description(
-      "Binary classification you can prove: inspect, train, predict, evaluate, verify, drift, serve.",
+      "Binary classification you can prove: inspect, train, predict, evaluate, verify, drift, serve, and every run on record.",
     )
     .version(packageVersion(), "--version")
     .helpCommand("help [command]", "show what a command takes")
@@ -138,8 +188,10 @@ Examples:
   raisin verify 0123456789ab                       derive a run again, to the last bit
   raisin drift --data today.csv                    are the rows of today like those of training?
   raisin serve                                     the production model over HTTP
+  raisin runs list                                 what was trained here
+  raisin models history                            what was in production when, and why
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 4 drift (with --fail), 5 data invalid, 130 interrupted`,
+Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, or not promoted by models promote, 4 drift (with --fail), 5 data invalid, 130 interrupted`,
     );
 
   addOptions(program.command("inspect <file>"), [
@@ -211,14 +263,8 @@ Examples:
     .option("--model <name>", "name in the registry; by default raisin_logreg, or the file's name")
     .addOption(store())
     .option("--out <file>", "where to leave the model", pathFlag, "model.npz")
-    .addOption(
-      new Option("--promote-on <metric>", "what must be strictly better")
-        .choices(["val_accuracy", "val_loss"])
-        .default("val_accuracy"),
-    )
-    .option("--no-promote", "leave the production model alone")
-    .addOption(json())
-    .addOption(quiet())
+    .option("--no-promote", "leave the production model alone");
+  addOptions(train, [...gateOptions(), json(), quiet()])
     .addHelpText(
       "after",
       `
@@ -367,6 +413,28 @@ Examples:
       run(async (signal) => (await import("../server/main.ts")).runServe(flags, signal)),
     );
 
+  addRuns(program);
+  addModels(program);
+
+  addOptions(program.command("doctor"), [
+    store(),
+    new Option(
+      "--anchor <sha256>",
+      "a SHA-256 that this command printed earlier: the history must still hold it",
+    ).argParser(digestFlag),
+    json(),
+    markdown(),
+  ])
+    .description("check every run and the registry's history; change nothing")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin doctor
+  raisin doctor --json | jq .head_sha256           note it elsewhere: it proves the history up to here`,
+    )
+    .action((flags) => run(async () => (await import("./doctor.ts")).runDoctor(flags)));
+
   program
     .command("data")
     .description("fetch the real raisins from UCI, check them, write them as CSV")
@@ -383,6 +451,131 @@ Examples:
     .action((flags) => run(async (signal) => (await import("./data.ts")).runData(flags, signal)));
 
   return program;
+}
+
+function addRuns(program: Command): void {
+  const runs = program
+    .command("runs")
+    .description("list, search, show, compare and delete recorded runs");
+
+  addOptions(runs.command("list"), listOptions())
+    .description("the runs of the store, the newest first")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin runs list
+  raisin runs list --order-by "metrics.val_loss ASC" --columns metrics.val_loss,params.lr --md`,
+    )
+    .action((flags) => run(async () => (await import("./runs.ts")).runList("", flags)));
+
+  addOptions(runs.command("search <filter>"), listOptions())
+    .description("the runs that a filter in MLflow's grammar lets through")
+    .addHelpText(
+      "after",
+      `
+Comparisons joined by AND: metrics.<key>, params.<key>, tags.<key>, datasets.name, .digest or .context, and attributes
+(status, run_name, start_time, end_time, duration, experiment, model, kind, user_id, parent_run_id, run_id).
+
+Examples:
+  raisin runs search "metrics.val_accuracy > 0.85 and params.lr = '0.1'"
+  raisin runs search "status = 'INTERRUPTED'"
+  raisin runs search "datasets.name LIKE 'raisins%'" --order-by "metrics.val_loss ASC" --json`,
+    )
+    .action((filter, flags) => run(async () => (await import("./runs.ts")).runList(filter, flags)));
+
+  addOptions(runs.command("show <run>"), [store(), json(), markdown()])
+    .description("all of one run, with its curves")
+    .action((id, flags) => run(async () => (await import("./runs.ts")).runShow(id, flags)));
+
+  addOptions(runs.command("compare <runs...>"), [
+    new Option("--all", "also what is the same"),
+    store(),
+    json(),
+    markdown(),
+  ])
+    .description("what differs between runs")
+    .action((ids, flags) => run(async () => (await import("./runs.ts")).runCompare(ids, flags)));
+
+  addOptions(runs.command("delete <runs...>"), [store(), json()])
+    .description("take runs out of lists and searches; `restore` brings them back")
+    .action((ids, flags) => run(async () => (await import("./runs.ts")).runDelete(ids, flags)));
+
+  addOptions(runs.command("restore <runs...>"), [store(), json()])
+    .description("take a deletion back")
+    .action((ids, flags) => run(async () => (await import("./runs.ts")).runRestore(ids, flags)));
+
+  addOptions(runs.command("gc"), [
+    new Option("--older-than <age>", "only runs deleted so long ago, such as 30d").argParser(
+      ageFlag,
+    ),
+    new Option("--dry-run", "say what would go, and remove nothing"),
+    store(),
+    json(),
+  ])
+    .description("remove deleted runs for good, and what crashes have left")
+    .action((flags) => run(async () => (await import("./runs.ts")).runGc(flags)));
+}
+
+function addModels(program: Command): void {
+  const models = program
+    .command("models")
+    .description("what is in production and why; promote, roll back");
+
+  addOptions(models.command("list"), [store(), json(), markdown()])
+    .description("the production run of each model")
+    .action((flags) => run(async () => (await import("./models.ts")).runModelsList(flags)));
+
+  addOptions(models.command("show <model>"), [store(), json(), markdown()])
+    .description("all versions of a model")
+    .action((name, flags) =>
+      run(async () => (await import("./models.ts")).runModelsShow(name, flags)),
+    );
+
+  addOptions(models.command("history [model]"), [store(), json(), markdown()])
+    .description("every change: who, when, why, and the figures it was decided by")
+    .action((name, flags) =>
+      run(async () => (await import("./models.ts")).runModelsHistory(name, flags)),
+    );
+
+  addOptions(models.command("promote <run>"), [
+    new Option("--model <name>", "name in the registry; by default the run's own"),
+    new Option("--alias <name>", "another alias than production; given without a comparison"),
+    new Option(
+      "--data <file>",
+      "labelled rows to compare on; by default the run's own validation rows",
+    ).argParser(pathFlag),
+    ...gateOptions(),
+    new Option("--force", "whatever the figures say"),
+    why(),
+    by(),
+    store(),
+    json(),
+  ])
+    .description("put a recorded run into production, if it is better on the same rows")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin models promote 0123456789ab --significance 0.05
+  raisin models promote 0123456789ab --force --why "the one before it leaked labels" --by "Ann Lee"
+  raisin models promote 0123456789ab --alias staging`,
+    )
+    .action((id, flags) =>
+      run(async (signal) => (await import("./models.ts")).runPromote(id, flags, signal)),
+    );
+
+  addOptions(models.command("rollback <model>"), [
+    new Option("--to <run>", "a run, or the number of a version; by default what was there before"),
+    why(),
+    by(),
+    store(),
+    json(),
+  ])
+    .description("put an earlier run back into production")
+    .action((name, flags) =>
+      run(async () => (await import("./models.ts")).runRollback(name, flags)),
+    );
 }
 
 function onInterrupt(signal: NodeJS.Signals): void {

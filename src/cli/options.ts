@@ -4,7 +4,8 @@ import { parseDecimal } from "../data/decimal.ts";
 import { DIALECT_WORDS, type DialectKey } from "../data/dialect.ts";
 import { isNameTooLong, NAME_MAX } from "../data/names.ts";
 import { TOKENS_MAX } from "../data/table-dataset.ts";
-import { isName } from "../miniflow/registry.ts";
+import { isName } from "../miniflow/names.ts";
+import type { Gate } from "../recording/promote.ts";
 import { type NumberParam, PARAM_RULES } from "../training/params.ts";
 import { UsageError } from "./exit.ts";
 
@@ -113,6 +114,43 @@ export function scoreFlag(text: string): number {
   return value;
 }
 
+/** A probability above 0 and below 1. */
+export function probabilityFlag(text: string): number {
+  const value = /\s/.test(text) ? Number.NaN : parseDecimal(text);
+  if (!(value > 0 && value < 1))
+    throw new InvalidArgumentError("It must be a number between 0 and 1.");
+  return value;
+}
+
+const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 };
+
+/** An age such as 30d, 12h, 45m or 90s, in milliseconds. */
+export function ageFlag(text: string): number {
+  const found = /^(\d{1,6})([dhms])$/.exec(text);
+  if (found === null)
+    throw new InvalidArgumentError("It must be a whole number and d, h, m or s, such as 30d.");
+  return Number(found[1]) * UNITS[found[2]!]!;
+}
+
+/** The SHA-256 of something, 64 hex digits. */
+export function digestFlag(text: string): string {
+  if (!/^[0-9a-f]{64}$/.test(text))
+    throw new InvalidArgumentError("It must be 64 hex digits, as raisin doctor prints them.");
+  return text;
+}
+
+/** Words of an order, one a flag. */
+export function listFlag(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** A line for the record. */
+export function lineFlag(text: string): string {
+  if (text.trim() === "" || text.length > 1000 || /\p{Cc}/u.test(text))
+    throw new InvalidArgumentError("It must be one line of 1 to 1000 characters.");
+  return text.trim();
+}
+
 /** Host names between commas, without ports. */
 export function hostsFlag(text: string): string[] {
   const names = text.split(",").map((name) => name.trim());
@@ -143,6 +181,21 @@ export function checkNames(flags: { readonly experiment?: string; readonly model
       );
     }
   }
+}
+
+/** What a run must reach to be promoted. */
+export interface GateFlags {
+  readonly promoteOn: "val_accuracy" | "val_loss";
+  readonly minGain?: number;
+  readonly significance?: number;
+}
+
+export function gateOf({ promoteOn, minGain, significance }: GateFlags): Gate {
+  return {
+    metric: promoteOn,
+    ...(minGain !== undefined && { minGain }),
+    ...(significance !== undefined && { significance }),
+  };
 }
 
 export interface OutputFlags {

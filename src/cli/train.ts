@@ -3,9 +3,8 @@ import { resolve } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/bundled.ts";
 import { readCsv, type TrainingFile } from "../data/files.ts";
+import { readEnvironment } from "../miniflow/environment.ts";
 import { writeTarget } from "../miniflow/store.ts";
-import { readEnvironment } from "../recording/environment.ts";
-import type { PromotionMetric } from "../recording/promote.ts";
 import {
   describeDataset,
   type RecordedTraining,
@@ -22,19 +21,18 @@ import {
   readOptionsOf,
 } from "./column-flags.ts";
 import { DataCommandError, EXIT, shellWord, UsageError } from "./exit.ts";
-import { checkNames, type OutputFlags } from "./options.ts";
+import { checkNames, type GateFlags, gateOf, type OutputFlags } from "./options.ts";
 import { outFile } from "./paths.ts";
 import { createMeter } from "./progress.ts";
 import { summaryLines } from "./summary.ts";
 
-export interface TrainFlags extends TrainingParams, OutputFlags, ColumnFlags {
+export interface TrainFlags extends TrainingParams, OutputFlags, ColumnFlags, GateFlags {
   readonly data?: string;
   readonly label: string;
   readonly experiment?: string;
   readonly model?: string;
   readonly store: string;
   readonly out: string;
-  readonly promoteOn: PromotionMetric;
   readonly promote: boolean;
 }
 
@@ -71,7 +69,7 @@ export async function runTrain(
   const recorded = await recordTraining(source, dataset, {
     store: flags.store,
     ...names,
-    promoteOn: flags.promoteOn,
+    gate: gateOf(flags),
     promote: flags.promote,
     params: {
       lr: flags.lr,

@@ -1,12 +1,11 @@
 // raisin verify: derives a recorded run again and says whether every byte came out the same.
-import { join } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { CsvError } from "../data/csv-error.ts";
-import { findRun } from "../miniflow/tracker.ts";
-import { NotVerifiableError, verifyRun } from "../recording/verify.ts";
+import { NotRepeatableError } from "../recording/recorded.ts";
+import { verifyRun } from "../recording/verify.ts";
 import { DataCommandError, EXIT, UsageError } from "./exit.ts";
 import type { OutputFlags } from "./options.ts";
-import { statIfAny } from "./paths.ts";
+import { runDirectory } from "./run-argument.ts";
 
 export interface VerifyFlags extends OutputFlags {
   readonly data?: string;
@@ -19,17 +18,12 @@ export async function runVerify(
   flags: VerifyFlags,
   signal: AbortSignal,
 ): Promise<number> {
-  const directory = findRun(flags.store, run) ?? runDirectory(run);
-  if (directory === undefined) {
-    throw new UsageError(
-      `Cannot find run "${run}" in ${flags.store}: give the 12 hex digits of a run, or the path of its directory`,
-    );
-  }
+  const directory = runDirectory(flags.store, run);
   const verdict = await verifyRun(loadCore(), directory, {
     signal,
     ...(flags.data !== undefined && { data: flags.data }),
   }).catch((error: unknown) => {
-    if (error instanceof NotVerifiableError) throw new UsageError(error.message);
+    if (error instanceof NotRepeatableError) throw new UsageError(error.message);
     if (error instanceof CsvError && flags.data === undefined) {
       throw new DataCommandError(
         `${error.message}\nIf the data of this run stands elsewhere now, name it with --data`,
@@ -57,8 +51,4 @@ export async function runVerify(
     );
   }
   return verdict.reproduced ? EXIT.ok : EXIT.refused;
-}
-
-function runDirectory(path: string): string | undefined {
-  return statIfAny(join(path, "meta.json"))?.isFile() ? path : undefined;
 }

@@ -35,19 +35,6 @@ function at<T>(action: string, path: string, run: () => T): T {
   }
 }
 
-/** A name that becomes a directory: letters, digits, dots inside, minus and underline. Checked before any join. */
-const SAFE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)(?!$)){0,63}$/;
-
-/** Whether a text can stand as a directory name without leaving its parent. */
-export function isSafeName(name: string): boolean {
-  return SAFE_NAME.test(name);
-}
-
-/** Whether a text has the shape of a run id, 12 hex digits. */
-export function isRunId(id: string): boolean {
-  return /^[0-9a-f]{12}$/.test(id);
-}
-
 /** Makes a directory and those above it, durably; existing ones are fine. */
 export function ensureDirectory(path: string): void {
   // One at a time: mkdir's own recursion does not end where a parent takes no directories, as under /proc.
@@ -122,6 +109,26 @@ function isAbsence(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
+const DIFFERS = "the file read back differs from what was written";
+
+/** For cleaning up behind an error, which is the one to report. */
+export function removeQuietly(path: string): void {
+  try {
+    fs.rmSync(path, { force: true });
+  } catch {
+    // What is left has a temporary name, and is swept later.
+  }
+}
+
+/** For what was only read, or is synced already: closing it cannot lose anything any more. */
+function closeQuietly(file: number): void {
+  try {
+    fs.closeSync(file);
+  } catch {
+    // The descriptor is gone all the same.
+  }
+}
+
 /** A file in the making: it takes its place when it is whole, durably, or not at all. A device gets what there is. */
 export class FileWriter {
   readonly #path: string;
@@ -161,7 +168,7 @@ export class FileWriter {
       const isEqual = whole
         ? Buffer.compare(fs.readFileSync(temporary), whole) === 0
         : fs.fstatSync(this.#file).size === this.#size;
-      if (!isEqual) throw new Error("the file read back differs from what was written");
+      if (!isEqual) throw new Error(DIFFERS);
       this.#close();
       fs.renameSync(temporary, this.#path);
     });
@@ -175,7 +182,7 @@ export class FileWriter {
     } catch {
       // The failure before this one is the one to report.
     }
-    if (this.#temporary !== undefined) fs.rmSync(this.#temporary, { force: true });
+    if (this.#temporary !== undefined) removeQuietly(this.#temporary);
   }
 
   #close(): void {
@@ -203,6 +210,86 @@ export function writeWholeFile(path: string, content: Uint8Array | string): void
   writeTarget({ path, isReplaceable: true }, content);
 }
 
+/** Makes a file under a name that must be free, durable but for its name. Nothing is left behind when it fails. */
+export function writeNewFile(path: string, content: Uint8Array | string): void {
+  const bytes = typeof content === "string" ? Buffer.from(content) : content;
+  at("write", path, () => {
+    const file = fs.openSync(path, "wx", 0o644);
+    try {
+      try {
+        writeAll(file, bytes);
+        fs.fsyncSync(file);
+      } finally {
+        closeQuietly(file);
+      }
+      if (Buffer.compare(fs.readFileSync(path), bytes) !== 0) throw new Error(DIFFERS);
+    } catch (error) {
+      removeQuietly(path);
+      throw error;
+    }
+  });
+}
+
+/** Gives a file a second name, which must be free; false when it is not. Of several at once, exactly one succeeds. */
+export function linkFile(path: string, name: string): boolean {
+  try {
+    fs.linkSync(path, name);
+    return true;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    const isUnable = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code);
+    throw new StoreError(
+      "link",
+      name,
+      isUnable
+        ? new Error(
+            `${code}: this file system has no hard links, without which a promotion could be lost; keep the store on one that has`,
+          )
+        : error,
+    );
+  }
+}
+
+/** Renames a file, over another where there is one; false when there is none of the first name. */
+export function renameFile(path: string, name: string): boolean {
+  try {
+    fs.renameSync(path, name);
+    return true;
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw new StoreError("rename", path, error);
+  }
+}
+
+/** Removes a file or a directory with all that it holds; links are removed, not followed. */
+export function remove(path: string): void {
+  at("remove", path, () => fs.rmSync(path, { recursive: true, force: true }));
+}
+
+/** Copies a regular file, durably, with what is read checked against what is written. Links are not followed. */
+export function copyFile(from: string, to: string): void {
+  const source = openOwn(from);
+  if (source === undefined) throw new StoreError("read", from, new Error("there is no such file"));
+  try {
+    const target = new FileWriter({ path: to, isReplaceable: true });
+    try {
+      const block = Buffer.allocUnsafe(2 ** 20);
+      for (;;) {
+        const read = at("read", from, () => fs.readSync(source.file, block, 0, block.length, null));
+        if (read === 0) break;
+        target.write(block.subarray(0, read));
+      }
+      target.commit();
+    } catch (error) {
+      target.abandon();
+      throw error;
+    }
+  } finally {
+    closeQuietly(source.file);
+  }
+}
+
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let from = 0; from < bytes.length; ) {
     const written = fs.writeSync(file, bytes, from, bytes.length - from);
@@ -222,7 +309,7 @@ export function syncDirectory(path: string): void {
       throw new StoreError("sync directory", path, error);
     }
   } finally {
-    fs.closeSync(file);
+    closeQuietly(file);
   }
 }
 
@@ -234,8 +321,121 @@ export function kindOf(path: string): "file" | "directory" | "other" | undefined
   return info.isFile() ? "file" : "other";
 }
 
-/** The bytes of a file of at most `limit` bytes; undefined when there is none. */
-export function readFileIfAny(path: string, limit = 64 * 2 ** 20): Uint8Array | undefined {
+/** What stands at a path, links not followed; undefined when nothing does. @throws StoreError */
+export function ownKindOf(path: string): "file" | "directory" | "link" | "other" | undefined {
+  try {
+    const info = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (info === undefined) return undefined;
+    if (info.isDirectory()) return "directory";
+    if (info.isSymbolicLink()) return "link";
+    return info.isFile() ? "file" : "other";
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw new StoreError("read", path, error);
+  }
+}
+
+/** Whether a path leads where it says: no part below `root` is a link. Both exist. @throws StoreError */
+export function isWithin(root: string, ...parts: readonly string[]): boolean {
+  return at("read", join(root, ...parts), () => {
+    return fs.realpathSync(join(root, ...parts)) === join(fs.realpathSync(root), ...parts);
+  });
+}
+
+/** Opens a file of the store's own: no link, no device, and no wait for the writer of a FIFO. */
+function openOwn(path: string): { file: number; size: number } | undefined {
+  const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants;
+  let file: number;
+  try {
+    file = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    const isLink = (error as NodeJS.ErrnoException).code === "ELOOP";
+    throw new StoreError("read", path, isLink ? new Error("it is a symbolic link") : error);
+  }
+  try {
+    const info = fs.fstatSync(file);
+    if (!info.isFile()) throw new Error("not a regular file");
+    return { file, size: info.size };
+  } catch (error) {
+    closeQuietly(file);
+    throw new StoreError("read", path, error);
+  }
+}
+
+const FILE_BYTES_MAX = 64 * 2 ** 20;
+
+/** The bytes of a file of the store's own, not through a link; undefined when there is none. @throws StoreError */
+export function readOwnFile(path: string, limit = FILE_BYTES_MAX): Buffer | undefined {
+  const opened = openOwn(path);
+  if (opened === undefined) return undefined;
+  const { file, size } = opened;
+  try {
+    return at("read", path, () => {
+      if (size > limit) throw new Error(`larger than ${limit} bytes`);
+      return fs.readFileSync(file);
+    });
+  } finally {
+    closeQuietly(file);
+  }
+}
+
+/** When and how large files are, in one text that changes when they do, and the latest time in it. */
+export interface Stamp {
+  readonly text: string;
+  /** Milliseconds since 1970 by the file system's clock; 0 where there is no file. */
+  readonly latestMs: number;
+}
+
+/** The stamp of some paths, links not followed; absent ones have a place in it, too. */
+export function stampOf(paths: readonly string[]): Stamp {
+  let text = "";
+  let latestMs = 0;
+  for (const path of paths) {
+    const info = at("read", path, () => fs.lstatSync(path, { throwIfNoEntry: false }));
+    if (info === undefined) {
+      text += "-;";
+      continue;
+    }
+    const { ino, size, mtimeMs, ctimeMs } = info;
+    text += `${ino},${size},${mtimeMs},${ctimeMs};`;
+    latestMs = Math.max(latestMs, mtimeMs, ctimeMs);
+  }
+  return { text, latestMs };
+}
+
+/** A cache, and when it was written by the file system's clock; undefined where there is none that can be read. */
+export function readCache(path: string): { text: string; writtenMs: number } | undefined {
+  try {
+    const opened = openOwn(path);
+    if (opened === undefined) return undefined;
+    try {
+      const { mtimeMs } = fs.fstatSync(opened.file);
+      return { text: fs.readFileSync(opened.file, "utf8"), writtenMs: mtimeMs };
+    } finally {
+      closeQuietly(opened.file);
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes what can be made again, as a whole but not durably. @throws StoreError */
+export function writeCache(path: string, text: string): void {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString("hex")}.tmp`);
+  at("write", path, () => {
+    try {
+      fs.writeFileSync(temporary, text, { flag: "wx", mode: 0o644 });
+      fs.renameSync(temporary, path);
+    } catch (error) {
+      removeQuietly(temporary);
+      throw error;
+    }
+  });
+}
+
+/** The bytes of a file of at most `limit` bytes; undefined when there is none. Links are followed. */
+export function readFileIfAny(path: string, limit = FILE_BYTES_MAX): Uint8Array | undefined {
   try {
     const info = fs.statSync(path);
     if (!info.isFile()) throw new Error("not a regular file");
@@ -249,18 +449,40 @@ export function readFileIfAny(path: string, limit = 64 * 2 ** 20): Uint8Array | 
 
 /** Names in a directory, sorted; none when it does not exist. */
 export function listDirectory(path: string): string[] {
+  return entriesOf(path).map(({ name }) => name);
+}
+
+/** What a directory holds, sorted by name; nothing when it does not exist. */
+export function entriesOf(path: string): fs.Dirent[] {
   try {
-    return fs.readdirSync(path).sort();
+    return fs
+      .readdirSync(path, { withFileTypes: true })
+      .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw new StoreError("list", path, error);
   }
 }
 
-/** Reads a JSON object; undefined when the file does not exist. */
+/** Names of the directories in a directory, sorted; links to directories are none. */
+export function listDirectories(path: string): string[] {
+  return entriesOf(path).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+}
+
+/** Reads a JSON object, through links; undefined when the file does not exist. */
 export function readJsonIfAny(path: string): Record<string, unknown> | undefined {
   const bytes = readFileIfAny(path);
-  if (bytes === undefined) return undefined;
+  return bytes && parseObject(bytes, path);
+}
+
+/** Reads a JSON object of the store's own, not through a link; undefined when the file does not exist. */
+export function readOwnJson(path: string): Record<string, unknown> | undefined {
+  const bytes = readOwnFile(path);
+  return bytes && parseObject(bytes, path);
+}
+
+/** @throws StoreError for bytes that are no JSON object, naming the file */
+export function parseObject(bytes: Uint8Array, path: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -282,54 +504,72 @@ export function toJson(value: unknown): string {
 
 const RECORD_BYTES_MAX = 64 * 1024;
 
-/** A line that is no record. Nothing else that goes wrong in reading is one. */
-export class BadLineError extends StoreError {
-  override readonly name = "BadLineError";
-
-  constructor(path: string, line: number, what: string) {
-    super("read", path, new Error(`line ${line} ${what}`));
-  }
-}
-
 /**
- * The lines of a log of any size, one by one; none when there is no file. What stands behind the last line end is left
- * out: the writer died within this record.
+ * Reads the lines of a log of any size, one by one; none when there is no file. A line longer than any record comes as
+ * undefined. What stands behind the last line end is no line: its writer died within it, or is still writing.
  *
- * @throws BadLineError for a line longer than any record, StoreError
+ * @returns whether there was something behind the last line end
+ * @throws StoreError
  */
-export function* readLines(path: string): Generator<string> {
-  const info = at("read", path, () => statIfAny(path));
-  if (info === undefined) return;
-  // Looked at before it is opened: opening a FIFO would wait for somebody to write into it.
-  if (!info.isFile()) throw new StoreError("read", path, new Error("not a regular file"));
-  const file = at("read", path, () => fs.openSync(path, "r"));
+export function readLines(path: string, each: (line: string | undefined) => void): boolean {
+  const opened = openOwn(path);
+  if (opened === undefined) return false;
+  const { file, size } = opened;
   try {
-    const block = Buffer.alloc(16 * RECORD_BYTES_MAX);
+    const block = Buffer.allocUnsafe(Math.min(size + 1, 16 * RECORD_BYTES_MAX));
     let held = 0; // bytes at the start of the block that no line end has followed yet
     let isTooLong = false;
-    for (let line = 1; ; ) {
+    for (;;) {
       const read = at("read", path, () =>
         fs.readSync(file, block, held, block.length - held, null),
       );
-      if (read === 0) return;
+      if (read === 0) return held > 0 || isTooLong;
       const end = held + read;
       let from = 0;
       for (let to = block.indexOf(0x0a); to >= 0 && to < end; to = block.indexOf(0x0a, from)) {
-        if (isTooLong || to - from >= RECORD_BYTES_MAX) {
-          throw new BadLineError(path, line, `is longer than ${RECORD_BYTES_MAX} bytes`);
-        }
-        yield block.toString("utf8", from, to);
-        line++;
+        each(
+          isTooLong || to - from >= RECORD_BYTES_MAX ? undefined : block.toString("utf8", from, to),
+        );
+        isTooLong = false;
         from = to + 1;
       }
       // Only its end can tell whether a line too long is a bad one or a torn one; its bytes are not needed for that.
       isTooLong ||= end - from >= RECORD_BYTES_MAX;
-      if (isTooLong) held = 0;
-      else held = block.copy(block, 0, from, end);
+      held = isTooLong ? 0 : block.copy(block, 0, from, end);
+      // A file that has grown since it was opened may end in a line that fills the block; it is read by the next who asks.
+      if (held === block.length) return true;
     }
   } finally {
-    fs.closeSync(file);
+    closeQuietly(file);
   }
+}
+
+/**
+ * Adds one line to a log that several may write to, durably. Nothing is cut off, since somebody else may be appending;
+ * a torn tail becomes a line of its own, which readers skip.
+ */
+export function appendLine(path: string, line: string): void {
+  if (Buffer.byteLength(line) + 2 > RECORD_BYTES_MAX) throw new RangeError(tooLong(path));
+  const isNew = at("append to", path, () => {
+    const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = fs.constants;
+    const file = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0o644);
+    try {
+      const { size } = fs.fstatSync(file);
+      const last = Buffer.alloc(1);
+      if (size > 0) fs.readSync(file, last, 0, 1, size - 1);
+      const isTorn = size > 0 && last[0] !== 0x0a;
+      writeAll(file, Buffer.from(`${isTorn ? "\n" : ""}${line}\n`));
+      fs.fsyncSync(file);
+      return size === 0;
+    } finally {
+      closeQuietly(file);
+    }
+  });
+  if (isNew) syncDirectory(dirname(path));
+}
+
+function tooLong(path: string): string {
+  return `Cannot append a record of more than ${RECORD_BYTES_MAX} bytes to ${path}`;
 }
 
 /** An append-only file of lines, open for one writer. */
@@ -349,9 +589,7 @@ export class LineLog {
     let batch = "";
     for (const line of lines) {
       if (Buffer.byteLength(line) + 1 > RECORD_BYTES_MAX) {
-        throw new RangeError(
-          `Cannot append a record of more than ${RECORD_BYTES_MAX} bytes to ${this.#path}`,
-        );
+        throw new RangeError(tooLong(this.#path));
       }
       batch += `${line}\n`;
     }

@@ -1,5 +1,5 @@
 // A drift report for a pull request or a terminal: Markdown whose tables read well as plain text, too.
-import { cut } from "../data/shown.ts";
+import { markdownTable, markdownText } from "../data/markdown.ts";
 import type { DriftReport } from "./drift.ts";
 
 /** @param about what was compared: the file and the model, in the caller's words */
@@ -8,13 +8,13 @@ export function driftMarkdown(report: DriftReport, about: string): string {
   const lines = [
     `# Drift: ${report.verdict === "drift" ? "**yes**" : "no"}`,
     "",
-    text(about),
+    markdownText(about),
     "",
     `Score ${figure(report.score)} (mean shift of the features in training standard deviations; ${figure(report.noise_floor)} is to be expected of ${report.rows} rows by chance, above ${figure(report.rule.score_above)} is drift). ${report.train_rows} training rows.`,
     "",
-    ...report.reasons.map((reason) => `- ${text(reason)}`),
+    ...report.reasons.map((reason) => `- ${markdownText(reason)}`),
     ...(report.reasons.length > 0 ? [""] : []),
-    ...table(
+    ...markdownTable(
       ["feature", "z", "p (Holm)", "PSI", "KS", "out of range", "adds to the logit"],
       features.map((feature) => [
         feature.name,
@@ -30,7 +30,7 @@ export function driftMarkdown(report: DriftReport, about: string): string {
       ? []
       : [
           "",
-          ...table(
+          ...markdownTable(
             ["category", "chi-squared", "df", "p (Holm)", "PSI"],
             categories.map((category) => [
               category.name,
@@ -45,7 +45,7 @@ export function driftMarkdown(report: DriftReport, about: string): string {
       ? []
       : [
           "",
-          ...table(
+          ...markdownTable(
             ["missing values", "in training", "here", "p (Holm)"],
             missing.map((one) => [one.name, share(one.train), share(one.rows), figure(one.p_holm)]),
           ),
@@ -70,23 +70,4 @@ export function figure(value: number | null): string {
 /** A share in per cent. */
 export function share(value: number | null): string {
   return value === null ? "–" : `${Number((value * 100).toPrecision(3))} %`;
-}
-
-/** Words that Markdown does not take for its own marks. */
-function text(words: string): string {
-  return words.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, " ").replace(/[\\`*_[\]<>#|~]/g, "\\$&");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const cells = [head, ...rows].map((row) => row.map((cell) => text(cut(cell))));
-  const widths = head.map((_, k) => Math.max(3, ...cells.map((row) => Array.from(row[k]!).length)));
-  const pad = (cell: string, k: number) => {
-    const blanks = " ".repeat(widths[k]! - Array.from(cell).length);
-    return k === 0 ? cell + blanks : blanks + cell;
-  };
-  const line = (row: readonly string[]) => `| ${row.map(pad).join(" | ")} |`;
-  const rule = widths.map((width, k) =>
-    k === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
-  );
-  return [line(cells[0]!), `| ${rule.join(" | ")} |`, ...cells.slice(1).map(line)];
 }

@@ -106,6 +106,30 @@ export function fisherTail({ trainOnes, trainRows, ones, rows }: TwoByTwo): numb
 }
 
 /**
+ * The two-sided sign test: twice the probability of at most `ones` heads in n tosses of a fair coin, at most 1, where
+ * `ones` is the smaller count. Whole numbers; summed from the mode outwards, so that nothing overflows.
+ */
+export function signTail(ones: number, n: number): number {
+  const mode = Math.floor(n / 2);
+  let [lower, total] = [0, 0];
+  const add = (k: number, weight: number) => {
+    total += weight;
+    if (k <= ones) lower += weight;
+  };
+  let weight = 1;
+  for (let k = mode; k <= n && weight > 0; k++) {
+    add(k, weight);
+    weight *= (n - k) / (k + 1);
+  }
+  weight = 1;
+  for (let k = mode - 1; k >= 0 && weight > 0; k--) {
+    weight *= (k + 1) / (n - k);
+    add(k, weight);
+  }
+  return Math.min(1, (2 * lower) / total);
+}
+
+/**
  * P(K ≥ distance) of the two-sample Kolmogorov-Smirnov distance without a difference: Kolmogorov's limit with Stephens'
  * correction (J. R. Stat. Soc. B 32, 1970).
  *

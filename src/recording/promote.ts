@@ -6,15 +6,37 @@ import { encode, type Input } from "../data/encoding.ts";
 import type { TrainingFile } from "../data/files.ts";
 import { splitRows } from "../data/split.ts";
 import { inputsFor } from "../data/table-dataset.ts";
-import type { StoredRun } from "../miniflow/tracker.ts";
+import type { Proposal, RegistryEntry } from "../miniflow/registry.ts";
+import type { StoredRun } from "../miniflow/runs.ts";
 import { type Metrics, metricsOf } from "../model/metrics.ts";
 import type { Model } from "../model/model.ts";
 import { scoreColumns } from "../model/predict.ts";
 import { PARAM_RULES } from "../training/params.ts";
-import type { TrainingResult } from "../training/train.ts";
+import { type PairedTest, pairedTest, type ScoredRows } from "./paired-test.ts";
 import { ProductionError, readProduction } from "./stored-model.ts";
 
 export type PromotionMetric = "val_accuracy" | "val_loss";
+
+/** What a run must reach to replace the production model, besides being strictly better. */
+export interface Gate {
+  readonly metric: PromotionMetric;
+  /** Least gain, in the metric's own unit; 0 by default. */
+  readonly minGain?: number;
+  /** Most probability at which chance alone would give a difference as large, by a paired test; none is asked by default. */
+  readonly significance?: number;
+}
+
+/** A model and the labelled rows that it is to be judged on. */
+export interface Candidate {
+  readonly model: Model;
+  readonly dataset: TrainingFile;
+  /** Places of these rows in the dataset. */
+  readonly index: Uint32Array;
+  /** [n] weights of all rows of the dataset; null when every row counts once. */
+  readonly weights: Float64Array | null;
+  /** Its figures on these rows. */
+  readonly figures: Metrics;
+}
 
 export interface Decision {
   readonly promoted: boolean;
@@ -30,51 +52,67 @@ export interface Decision {
   readonly validation_rows: number;
   /** How many of these rows the production model was trained on; null when that cannot be told. */
   readonly seen_by_production: number | null;
+  /** Present where a paired test was asked for. */
+  readonly paired_test?: PairedTest;
 }
 
-const RULE = "strictly better than the production model on this run's own validation rows";
+function ruleOf({ minGain = 0, significance }: Gate): string {
+  return [
+    "strictly better than the production model on the same rows",
+    ...(minGain > 0 ? [`by at least ${minGain}`] : []),
+    ...(significance === undefined ? [] : [`by a paired test with p of at most ${significance}`]),
+  ].join(", ");
+}
+
+/** What every decision says, before anything is known of the production model. */
+export function undecided(gate: Gate, figures: Metrics, rows: number): Omit<Decision, "reason"> {
+  return {
+    promoted: false,
+    rule: ruleOf(gate),
+    metric: gate.metric,
+    candidate: figureOf(figures, gate.metric),
+    production: null,
+    production_run: null,
+    validation_rows: rows,
+    seen_by_production: null,
+  };
+}
 
 /**
- * @param isWanted false for --no-promote
- * @throws ProductionError when the registry or the production run cannot be read, or its model cannot score these rows
+ * Whether a candidate replaces what is in production now.
+ *
+ * @param entry of the model in the registry; undefined when it has none
+ * @throws ProductionError when the production run cannot be read, or its model cannot score these rows
  */
 export function decide(
   source: CoreSource,
-  dataset: TrainingFile,
-  result: TrainingResult,
-  options: { store: string; model: string; metric: PromotionMetric; isWanted: boolean },
+  { model, dataset, index, weights, figures }: Candidate,
+  options: { readonly store: string; readonly model: string; readonly gate: Gate },
+  entry: RegistryEntry | undefined,
 ): Decision {
-  const { metric } = options;
-  const candidate = figureOf(result.validation, metric);
-  const base = {
-    rule: RULE,
-    metric,
-    candidate,
-    production: null,
-    production_run: null,
-    validation_rows: result.split.validation.length,
-    seen_by_production: null,
-  };
+  const { gate } = options;
+  const { metric } = gate;
+  const base = undecided(gate, figures, index.length);
+  const { candidate } = base;
   const kept = (reason: string, more: Partial<Decision> = {}): Decision => ({
     ...base,
     ...more,
     promoted: false,
     reason,
   });
-  if (!options.isWanted) return kept("promotion is switched off");
-  if (result.params.valFraction === 0) {
+  if (index.length === 0) {
     return kept("every row was trained on, so there are no validation rows to compare on");
   }
-  if (result.validation.roc_auc === null || candidate === null) {
-    const what = result.weights ? "no validation row that weighs anything" : "no validation row";
+  if (figures.roc_auc === null || candidate === null) {
+    const what = weights ? "no validation row that weighs anything" : "no validation row";
     return kept(`a class has ${what}, so the run cannot be judged`);
   }
-  const production = readProduction(options.store, options.model);
-  if (production === undefined) {
+  if (entry === undefined) {
     return { ...base, promoted: true, reason: `first finished run of model "${options.model}"` };
   }
+  const production = readProduction(options.store, options.model, entry);
   const production_run = production.run.id;
-  const difference = differenceOf(production.model, result.model);
+  const difference = differenceOf(production.model, model);
   if (difference !== undefined) {
     return kept(
       `production run ${production_run} is another kind of model: ${difference}. To keep both, train under another name with --model`,
@@ -89,19 +127,20 @@ export function decide(
       { production_run },
     );
   }
-  let score: Metrics;
+  let score: ScoredRows;
   try {
-    score = scoreOn(source, production.model, encoded.columns, dataset, result);
+    score = scoreOn(source, production.model, encoded.columns, { dataset, index, weights });
   } catch (error) {
     if (!(error instanceof ValueRangeError)) throw error;
     throw new ProductionError(
-      `Cannot compare with run ${production_run}, the production of "${options.model}", on this run's validation rows: ${error.message}. Train under another name with --model, or take the entry "${options.model}" out of ${options.store}/registry.json so that the next run becomes production`,
+      `Cannot compare with run ${production_run}, the production of "${options.model}", on this run's validation rows: ${error.message}. Train under another name with --model, or take the entry "${options.model}" out of ${options.store}/registry.json so that the next run becomes production, or promote one without a comparison: \`raisin models promote <run> --force\``,
       { cause: error },
     );
   }
-  const figure = figureOf(score, metric)!;
-  const isBetter = metric === "val_loss" ? candidate < figure : candidate > figure;
-  const seen = seenBy(production.run, dataset, result);
+  const figure = figureOf(score.metrics, metric)!;
+  const gain = metric === "val_loss" ? figure - candidate : candidate - figure;
+  const isBetter = gain > 0;
+  const seen = seenBy(production.run, dataset, index);
   const levels =
     encoded.unseen === 0
       ? ""
@@ -112,14 +151,52 @@ export function decide(
       : seen === null
         ? `; the production model ${isSameData(production.run, dataset) ? "does not say how its data was split" : "was trained on other data"}, so it may have seen some of these rows`
         : `; the production model had seen ${seen} of these ${base.validation_rows} rows in training`;
-  const relation = candidate === figure ? "equals" : isBetter ? "beats" : "does not beat";
+  const relation = gain === 0 ? "equals" : isBetter ? "beats" : "does not beat";
+  const { minGain = 0, significance } = gate;
+  let test: PairedTest | undefined;
+  if (significance !== undefined) {
+    const own = encode(inputsForModel(model, dataset), "base").columns;
+    const scored = scoreOn(source, model, own, { dataset, index, weights });
+    test = pairedTest(metric, scored, score);
+  }
+  const isEnough = gain >= minGain;
+  const isSure = test === undefined || test.p_value <= significance!;
+  const noise = [
+    ...(isBetter && !isEnough ? [`the gain of ${gain} is below ${minGain}`] : []),
+    ...(test === undefined
+      ? []
+      : [`${test.name}: p = ${test.p_value}${isSure ? "" : `, above ${significance}`}`]),
+  ];
   return {
     ...base,
-    promoted: isBetter,
-    reason: `${metric} ${candidate} ${relation} ${figure} of production run ${production_run}${caveat}${levels}`,
+    promoted: isBetter && isEnough && isSure,
+    reason: `${[`${metric} ${candidate} ${relation} ${figure} of production run ${production_run}`, ...noise].join("; ")}${caveat}${levels}`,
     production: figure,
     production_run,
     seen_by_production: seen,
+    ...(test !== undefined && { paired_test: test }),
+  };
+}
+
+/** The change that a decision asks for; undefined when it asks for none. */
+export function proposalOf(decision: Decision, runId: string, by?: string): Proposal | undefined {
+  if (!decision.promoted) return undefined;
+  const { metric, candidate, production, rule, validation_rows, seen_by_production } = decision;
+  const { paired_test } = decision;
+  return {
+    action: "promote",
+    runId,
+    reason: decision.reason,
+    figures: {
+      metric,
+      candidate,
+      production,
+      rule,
+      validation_rows,
+      seen_by_production,
+      ...(paired_test !== undefined && { paired_test }),
+    },
+    ...(by !== undefined && { by }),
   };
 }
 
@@ -151,30 +228,27 @@ function differenceOf(production: Model, candidate: Model): string | undefined {
 }
 
 /** The table's columns as the production model reads them. */
-function inputsForModel({ spec }: Model, { inputs }: TrainingFile): Input[] {
+export function inputsForModel({ spec }: Model, { inputs }: TrainingFile): Input[] {
   const features = inputs.map(({ column }) => column.name);
   return inputsFor(spec.columns, { features, columns: inputs.map(({ cells }) => cells) });
 }
 
-function scoreOn(
+/** How a model does on some rows, and each of them. @param columns of the whole dataset, as the model reads them */
+export function scoreOn(
   source: CoreSource,
   model: Model,
   columns: readonly Column[],
-  dataset: TrainingFile,
-  result: TrainingResult,
-): Metrics {
-  const index = result.split.validation;
-  const { weights } = result;
+  { dataset, index, weights }: Pick<Candidate, "dataset" | "index" | "weights">,
+): ScoredRows {
   const { score, weight } = scoreColumns(new Core(source), model, columns, dataset.y, {
     index,
     ...(weights && { weights }),
   });
-  return metricsOf(
-    score,
-    Uint8Array.from(index, (i) => dataset.y[i]!),
-    model.spec.threshold,
-    weights ? { values: Float64Array.from(index, (i) => weights[i]!), total: weight } : undefined,
-  );
+  const y = Uint8Array.from(index, (i) => dataset.y[i]!);
+  const values = weights && Float64Array.from(index, (i) => weights[i]!);
+  const { threshold } = model.spec;
+  const metrics = metricsOf(score, y, threshold, values ? { values, total: weight } : undefined);
+  return { metrics, probabilities: score.probabilities, threshold, y, weights: values };
 }
 
 function isSameData(run: StoredRun, dataset: TrainingFile): boolean {
@@ -182,8 +256,8 @@ function isSameData(run: StoredRun, dataset: TrainingFile): boolean {
   return recorded?.content_digest === dataset.contentDigest;
 }
 
-/** Validation rows of this run among the training rows of another; null when its record does not tell. */
-function seenBy(run: StoredRun, dataset: TrainingFile, result: TrainingResult): number | null {
+/** How many of some rows are among the training rows of a run; null when its record does not tell. */
+function seenBy(run: StoredRun, dataset: TrainingFile, index: Uint32Array): number | null {
   const { seed, val_fraction: fraction } = run.params;
   if (!isSameData(run, dataset)) return null;
   if (typeof seed !== "number" || !PARAM_RULES.seed.holds(seed)) return null;
@@ -191,5 +265,5 @@ function seenBy(run: StoredRun, dataset: TrainingFile, result: TrainingResult): 
   const { train } = splitRows(dataset.rowDigests, dataset.y, { fraction, seed });
   const isTrained = new Uint8Array(dataset.rowCount);
   for (const i of train) isTrained[i] = 1;
-  return result.split.validation.reduce((count, i) => count + isTrained[i]!, 0);
+  return index.reduce((count, i) => count + isTrained[i]!, 0);
 }

@@ -4,15 +4,15 @@ import type { CoreSource } from "../core/source.ts";
 import { inputsOf } from "../data/dataset.ts";
 import { describeDialect } from "../data/dialect.ts";
 import type { FileDataset, TrainingFile } from "../data/files.ts";
-import { readRegistry, setProduction } from "../miniflow/registry.ts";
+import type { Environment } from "../miniflow/environment.ts";
+import { changeRegistry, type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
 import { toJson } from "../miniflow/store.ts";
-import { type ActiveRun, startRun } from "../miniflow/tracker.ts";
+import { type ActiveRun, type DatasetRecord, startRun } from "../miniflow/tracker.ts";
 import type { Evaluation, Metrics } from "../model/metrics.ts";
 import { snakeCase, type TrainingParams } from "../training/params.ts";
 import { type Progress, type TrainingResult, train } from "../training/train.ts";
-import type { Environment } from "./environment.ts";
-import { type Decision, decide, type PromotionMetric } from "./promote.ts";
-import { ProductionError } from "./stored-model.ts";
+import { type Decision, decide, type Gate, proposalOf, undecided } from "./promote.ts";
+import { ProductionError, readEntries } from "./stored-model.ts";
 import { turn } from "./turn.ts";
 
 export interface TrainingRequest {
@@ -20,7 +20,7 @@ export interface TrainingRequest {
   readonly experiment: string;
   /** Name under which the registry keeps the model. */
   readonly model: string;
-  readonly promoteOn: PromotionMetric;
+  readonly gate: Gate;
   /** False: never promote. */
   readonly promote: boolean;
   readonly params: TrainingParams;
@@ -62,8 +62,10 @@ function paramsOf(dataset: TrainingFile, request: TrainingRequest): Record<strin
     ...snakeCase(request.params),
     experiment: request.experiment,
     model: request.model,
-    promote_on: request.promoteOn,
+    promote_on: request.gate.metric,
     promote: request.promote,
+    ...(request.gate.minGain !== undefined && { min_gain: request.gate.minGain }),
+    ...(request.gate.significance !== undefined && { significance: request.gate.significance }),
   };
 }
 
@@ -85,6 +87,17 @@ function recordOf(dataset: FileDataset): Record<string, unknown> {
   return { ...describeDataset(dataset), path, label, classes };
 }
 
+/** The same as any run names a dataset. */
+function datasetRecord(dataset: FileDataset, context: string): DatasetRecord {
+  const { name, rowCount: rows, fileSha256, contentDigest } = dataset;
+  return {
+    name,
+    rows,
+    context,
+    digests: { content_digest: contentDigest, file_sha256: fileSha256 },
+  };
+}
+
 /** Runs `work` in a run; whatever stops it is recorded as killed or failed before it is thrown on. */
 async function within<T>(
   run: ActiveRun,
@@ -96,7 +109,7 @@ async function within<T>(
   } catch (error) {
     const status = signal?.aborted ? "KILLED" : "FAILED";
     try {
-      run.end(status, { error: (error as Error).message });
+      run.endRun(status, { error: (error as Error).message });
     } catch {
       // The first error is the one to report; a run that cannot be closed shows as never finished.
     }
@@ -114,14 +127,20 @@ export async function recordTraining(
   dataset: TrainingFile,
   request: TrainingRequest,
 ): Promise<RecordedTraining> {
-  const { store, experiment, signal } = request;
-  const run = startRun(store, experiment, {
-    kind: "train",
-    model: request.model,
-    dataset: recordOf(dataset),
-    core_digest: source.digest,
+  const { store, experiment, environment, signal } = request;
+  const run = await startRun({
+    store,
+    experiment,
+    environment,
+    fields: {
+      kind: "train",
+      model: request.model,
+      dataset: recordOf(dataset),
+      core_digest: source.digest,
+    },
   });
   return within(run, signal, async () => {
+    run.logDataset(datasetRecord(dataset, "training"));
     const params = paramsOf(dataset, request);
     run.logParams(params);
     let logged = 0;
@@ -136,54 +155,25 @@ export async function recordTraining(
     });
     run.logMetrics(result.records.slice(logged));
     run.flush();
-    run.logArtifact("model/model.npz", result.modelBytes);
-    run.logArtifact("model/model_card.json", toJson(result.card));
-    run.logArtifact("train_profile.json", toJson(result.profile));
-    run.logArtifact("evaluation.json", toJson(result.evaluation));
-    run.logArtifact("core/core.wasm", source.bytes);
-    let productionError: ProductionError | undefined;
-    let decision: Decision;
-    try {
-      decision = decide(source, dataset, result, {
-        store,
-        model: request.model,
-        metric: request.promoteOn,
-        isWanted: request.promote,
-      });
-    } catch (error) {
-      if (!(error instanceof ProductionError)) throw error;
-      productionError = error;
-      decision = refusal(error, result, request.promoteOn);
-    }
-    const environment = await request.environment;
+    run.writeArtifact("model/model.npz", result.modelBytes);
+    run.writeArtifact("model/model_card.json", toJson(result.card));
+    run.writeArtifact("train_profile.json", toJson(result.profile));
+    run.writeArtifact("evaluation.json", toJson(result.evaluation));
+    run.writeArtifact("core/core.wasm", source.bytes);
+    const outcome = new Outcome(source, dataset, result, request);
+    outcome.look();
     signal?.throwIfAborted();
-    run.end("FINISHED", {
+    run.endRun("FINISHED", {
       model_digest: result.modelDigest,
       model_sha256: createHash("sha256").update(result.modelBytes).digest("hex"),
       converged: result.converged,
       gradient_max: result.gradientMax,
       metrics: summaryOf(result.train, result.validation),
-      promotion: decision,
-      ...environment,
+      promotion: outcome.decision,
     });
-    if (decision.promoted) {
-      // Behind the end of the run, since what the registry names must be complete.
-      try {
-        setProduction(store, request.model, run.id);
-      } catch (error) {
-        productionError = notSet(run, request, error as Error);
-        decision = {
-          ...decision,
-          promoted: productionNow(store, request.model) === run.id,
-          reason: `${decision.reason}; but ${productionError.message}`,
-        };
-        try {
-          run.amend({ promotion: decision });
-        } catch {
-          // The disk that refused the registry may refuse this too; the first error says where and why.
-        }
-      }
-    }
+    // Behind the end of the run, since what the registry names must be complete.
+    if (outcome.decision.promoted) outcome.promote(run);
+    const { decision, productionError } = outcome;
     return {
       runId: run.id,
       directory: run.directory,
@@ -196,9 +186,76 @@ export async function recordTraining(
   });
 }
 
+/** What becomes of a finished training: a decision, which other trainings that end at the same time may change. */
+class Outcome {
+  decision: Decision;
+  productionError: ProductionError | undefined;
+  readonly #judge: (entry: RegistryEntry | undefined) => Decision;
+  readonly #undecided: Omit<Decision, "reason">;
+  readonly #request: TrainingRequest;
+
+  constructor(
+    source: CoreSource,
+    dataset: TrainingFile,
+    result: TrainingResult,
+    request: TrainingRequest,
+  ) {
+    const { store, model, gate } = request;
+    const { split, weights, validation: figures } = result;
+    const candidate = { model: result.model, dataset, index: split.validation, weights, figures };
+    this.#request = request;
+    this.#undecided = undecided(gate, figures, split.validation.length);
+    this.decision = { ...this.#undecided, reason: "promotion is switched off" };
+    this.#judge = (entry) => decide(source, candidate, { store, model, gate }, entry);
+  }
+
+  /** Decides by what is in production now. */
+  look(): void {
+    if (!this.#request.promote) return;
+    const { store, model } = this.#request;
+    try {
+      this.decision = this.#judge(readEntries(store).get(model));
+    } catch (error) {
+      if (!(error instanceof ProductionError)) throw error;
+      this.productionError = error;
+      this.decision = {
+        ...this.#undecided,
+        reason: error.message,
+        rule: "the production model must be fit for a comparison",
+      };
+    }
+  }
+
+  /** Puts the run into production, unless something better came there meanwhile. */
+  promote(run: ActiveRun): void {
+    const { store, model } = this.#request;
+    const before = this.decision;
+    try {
+      changeRegistry(store, model, (entry) => {
+        const isSame = (entry?.production ?? null) === this.decision.production_run;
+        if (!isSame) this.decision = this.#judge(entry);
+        return proposalOf(this.decision, run.id);
+      });
+    } catch (error) {
+      this.productionError = notSet(run, this.#request, error as Error);
+      this.decision = {
+        ...this.decision,
+        promoted: productionNow(store, model) === run.id,
+        reason: `${this.decision.reason}; but ${this.productionError.message}`,
+      };
+    }
+    if (this.decision === before) return;
+    try {
+      run.amend({ promotion: this.decision });
+    } catch {
+      // The disk that refused the registry may refuse this too; the first error says where and why.
+    }
+  }
+}
+
 function notSet(run: ActiveRun, request: TrainingRequest, error: Error): ProductionError {
   return new ProductionError(
-    `Cannot put run ${run.id} into production as "${request.model}": ${error.message}. The run itself is recorded in ${run.directory}; when the reason is mended, train again`,
+    `Cannot put run ${run.id} into production as "${request.model}": ${error.message}. The run itself is recorded in ${run.directory}; when the reason is mended, \`raisin models promote ${run.id}\``,
     { cause: error },
   );
 }
@@ -210,20 +267,6 @@ function productionNow(store: string, model: string): string | null {
     // A damaged registry names nothing; the decision says so where it mattered.
     return null;
   }
-}
-
-function refusal(error: Error, result: TrainingResult, metric: PromotionMetric): Decision {
-  return {
-    promoted: false,
-    reason: error.message,
-    rule: "the production model must be fit for a comparison",
-    metric,
-    candidate: metric === "val_loss" ? result.validation.loss : result.validation.accuracy,
-    production: null,
-    production_run: null,
-    validation_rows: result.split.validation.length,
-    seen_by_production: null,
-  };
 }
 
 /** The six figures that everybody asks for first. */
@@ -253,15 +296,22 @@ export async function recordEvaluation(
     signal?: AbortSignal;
   },
 ): Promise<{ runId: string; directory: string }> {
-  const run = startRun(request.store, request.experiment, {
-    kind: "evaluate",
-    model: request.model,
-    model_run: request.modelRun,
-    model_digest: request.modelDigest,
-    dataset: recordOf(dataset),
-    core_digest: source.digest,
+  const { store, experiment, environment } = request;
+  const run = await startRun({
+    store,
+    experiment,
+    environment,
+    fields: {
+      kind: "evaluate",
+      model: request.model,
+      model_run: request.modelRun,
+      model_digest: request.modelDigest,
+      dataset: recordOf(dataset),
+      core_digest: source.digest,
+    },
   });
   return within(run, request.signal, async () => {
+    run.logDataset(datasetRecord(dataset, "evaluation"));
     const { confusion, rows, ...figures } = request.evaluation.metrics;
     run.logParams({ model_digest: request.modelDigest, model_run: request.modelRun });
     run.logMetrics(
@@ -269,10 +319,9 @@ export async function recordEvaluation(
         value === null ? [] : [{ key: `eval_${key}`, value, step: 0 }],
       ),
     );
-    run.logArtifact("evaluation.json", toJson(request.evaluation));
-    const environment = await request.environment;
+    run.writeArtifact("evaluation.json", toJson(request.evaluation));
     request.signal?.throwIfAborted();
-    run.end("FINISHED", { metrics: request.evaluation.metrics, ...environment });
+    run.endRun("FINISHED", { metrics: request.evaluation.metrics });
     return { runId: run.id, directory: run.directory };
   });
 }

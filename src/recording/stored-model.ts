@@ -1,8 +1,9 @@
 // Models as they stand on disk, with what belongs to them, and which of them is in production. All that a server needs of runs.
 import { dirname, join } from "node:path";
-import { type Registry, readRegistry } from "../miniflow/registry.ts";
-import { isRunId, kindOf, readFileIfAny, readJsonIfAny, StoreError } from "../miniflow/store.ts";
-import { findRun, readArtifact, readRun, type StoredRun } from "../miniflow/tracker.ts";
+import { isRunId } from "../miniflow/names.ts";
+import { type Registry, type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
+import { findRun, readArtifact, readRun, type StoredRun } from "../miniflow/runs.ts";
+import { kindOf, readFileIfAny, readJsonIfAny, StoreError } from "../miniflow/store.ts";
 import type { Model } from "../model/model.ts";
 import { decodeModel, ModelFormatError, modelDigest } from "../model/model-file.ts";
 import { NoModelError } from "./no-model-error.ts";
@@ -81,17 +82,15 @@ export function decodeNamed(bytes: Uint8Array, path: string): Model {
   }
 }
 
-/** The production model of a name; undefined when the registry has none. @throws ProductionError */
-export function readProduction(store: string, name: string): StoredModel | undefined {
-  const entry = readEntries(store).get(name);
-  if (entry === undefined) return undefined;
+/** The production model that an entry of the registry names. @throws ProductionError */
+export function readProduction(store: string, name: string, entry: RegistryEntry): StoredModel {
   const directory = findRun(store, entry.production);
   try {
     if (directory === undefined) throw new Error("its directory is missing");
     return readStoredModel(directory);
   } catch (error) {
     throw new ProductionError(
-      `Cannot use run ${entry.production}, the production of "${name}": ${(error as Error).message}. Restore its directory, or take the entry "${name}" out of ${store}/registry.json so that the next run becomes production`,
+      `Cannot use run ${entry.production}, the production of "${name}": ${(error as Error).message}. Restore its directory, put another run into production (\`raisin models rollback ${name}\`, \`raisin models promote <run> --force\`), or take the entry "${name}" out of ${store}/registry.json so that the next run becomes production`,
       { cause: error },
     );
   }
@@ -103,7 +102,7 @@ export function readEntries(store: string): Registry {
     return readRegistry(store);
   } catch (error) {
     throw new ProductionError(
-      `${(error as Error).message}. Repair ${store}/registry.json, or move it away so that the next run becomes production`,
+      `${(error as Error).message}. Repair the file, or move it away so that what stood before counts; \`raisin doctor\` says more`,
       { cause: error },
     );
   }
@@ -116,7 +115,8 @@ export function readEntries(store: string): Registry {
  * @throws NoModelError, ProductionError
  */
 export function locateProduction(store: string, name?: string): LocatedModel {
-  const names = [...readEntries(store).keys()];
+  const entries = readEntries(store);
+  const names = [...entries.keys()];
   const chosen = name ?? (names.length === 1 ? names[0] : undefined);
   if (names.length === 0) {
     throw new NoModelError(
@@ -128,12 +128,13 @@ export function locateProduction(store: string, name?: string): LocatedModel {
       `Several models have a production run: name one with --model (${names.join(", ")})`,
     );
   }
-  const stored = readProduction(store, chosen);
-  if (stored === undefined) {
+  const entry = entries.get(chosen);
+  if (entry === undefined) {
     throw new NoModelError(
       `Model "${chosen}" has no production run in ${store}; known are: ${names.join(", ")}`,
     );
   }
+  const stored = readProduction(store, chosen, entry);
   const { run } = stored;
   return { ...ofRun(stored), name: chosen, origin: `production of "${chosen}", run ${run.id}` };
 }

@@ -1,19 +1,10 @@
 // Trains a recorded run again and compares every byte of its model and every metric.
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import type { CoreSource } from "../core/source.ts";
-import { DataError } from "../data/data-error.ts";
-import { type Dialect, dialectOfWords } from "../data/dialect.ts";
-import { type ReadCsvOptions, readForTraining, type TrainingFile } from "../data/files.ts";
-import { BadLineError } from "../miniflow/store.ts";
-import {
-  type MetricLine,
-  readArtifact,
-  readMetrics,
-  readRun,
-  type StoredRun,
-} from "../miniflow/tracker.ts";
-import { checkParams, DEFAULT_PARAMS, snakeCase, type TrainingParams } from "../training/params.ts";
+import { readArtifact, readMetrics, readRun, type StoredRun } from "../miniflow/runs.ts";
 import { type TrainingResult, train } from "../training/train.ts";
+import { NotRepeatableError, readAgain, recordedData, recordedParams } from "./recorded.ts";
 import { turn } from "./turn.ts";
 
 export interface Verdict {
@@ -27,92 +18,9 @@ export interface Verdict {
   readonly isSameCore: boolean;
 }
 
-/** A run that cannot be verified, whatever the data: not a finished training, or its record is damaged. */
-export class NotVerifiableError extends Error {
-  override readonly name: string = "NotVerifiableError";
-}
-
-/** Parameters of a recorded training. @throws NotVerifiableError */
-function recordedParams(run: StoredRun): { params: TrainingParams; reading: ReadCsvOptions } {
-  const names = Object.keys(snakeCase(DEFAULT_PARAMS));
-  // Runs from before there were class weights have none.
-  const recorded: Record<string, unknown> = { class_weight: "none", ...run.params };
-  const values = names.map((name) => recorded[name]);
-  const reading = recordedReading(run.params);
-  if (reading === undefined || values.some((value) => value === undefined)) {
-    throw new NotVerifiableError(
-      `Cannot verify run ${run.id} as its params.json is missing or damaged`,
-    );
-  }
-  const keys = Object.keys(DEFAULT_PARAMS);
-  const params = Object.fromEntries(
-    keys.map((key, k) => [key, values[k]]),
-  ) as unknown as TrainingParams;
-  try {
-    checkParams(params);
-  } catch (error) {
-    throw new NotVerifiableError(
-      `Cannot verify run ${run.id} as its params.json is damaged: ${(error as Error).message}`,
-    );
-  }
-  return { params, reading };
-}
-
-/** How a run read its table; undefined when the record does not say. Runs of numbers only say less. */
-function recordedReading(params: Readonly<Record<string, unknown>>): ReadCsvOptions | undefined {
-  const {
-    label,
-    positive,
-    features,
-    rest = false,
-    categorical = [],
-    missing = "error",
-    missing_tokens: missingTokens = [],
-    base = "first",
-    max_levels: maxLevels = null,
-    unseen = "error",
-    weight = null,
-    delimiter = "comma",
-    quote = "double",
-    decimal = "point",
-    thousands = "none",
-  } = params;
-  const dialect: Dialect | null = dialectOfWords({ delimiter, quote, decimal, thousands });
-  const isWhole =
-    dialect !== null &&
-    typeof label === "string" &&
-    typeof positive === "string" &&
-    [features, categorical, missingTokens].every(isTexts) &&
-    typeof rest === "boolean" &&
-    (maxLevels === null || (Number.isInteger(maxLevels) && (maxLevels as number) >= 1)) &&
-    (weight === null || typeof weight === "string") &&
-    ["error", "indicator", "drop"].includes(missing as string) &&
-    ["first", "most-frequent"].includes(base as string) &&
-    ["error", "base"].includes(unseen as string);
-  if (!isWhole) return undefined;
-  return {
-    label,
-    positive,
-    features,
-    rest,
-    categorical,
-    missing,
-    missingTokens,
-    base,
-    maxLevels,
-    unseen,
-    ...(weight !== null && { weight }),
-    ...dialect,
-  } as ReadCsvOptions;
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((text) => typeof text === "string");
-}
-
 /**
  * @param options data: the file to train on, by default the path that the run recorded
- * @throws NotVerifiableError, CsvError, StoreError
+ * @throws NotRepeatableError, CsvError, StoreError
  */
 export async function verifyRun(
   source: CoreSource,
@@ -122,18 +30,13 @@ export async function verifyRun(
   const { signal } = options;
   const run = readRun(directory);
   if (run.meta.kind !== "train" || run.meta.status !== "FINISHED") {
-    throw new NotVerifiableError(
+    throw new NotRepeatableError(
       `Cannot verify run ${run.id} as only finished trainings can be derived again: its kind is ${String(run.meta.kind)}, its status ${run.meta.status}`,
     );
   }
-  const { params, reading } = recordedParams(run);
-  const recorded = run.meta.dataset as { path?: unknown; content_digest?: unknown } | undefined;
-  const path = options.data ?? recorded?.path;
-  if (typeof path !== "string" || typeof recorded?.content_digest !== "string") {
-    throw new NotVerifiableError(
-      `Cannot verify run ${run.id} as its meta.json does not say which data it had`,
-    );
-  }
+  const { params, reading } = recordedParams(run, "verify");
+  const recorded = recordedData(run, "verify");
+  const path = options.data ?? recorded.path;
   const verdict = {
     runId: run.id,
     modelDigest: String(run.meta.model_digest),
@@ -145,10 +48,14 @@ export async function verifyRun(
     difference,
     metricsCompared: 0,
   });
-  const dataset = await readAgain(path, { ...reading, ...(signal && { signal }) }, options);
-  if (dataset.contentDigest !== recorded.content_digest) {
+  const dataset = await readAgain(
+    path,
+    { ...reading, ...(signal && { signal }) },
+    options.data !== undefined,
+  );
+  if (dataset.contentDigest !== recorded.contentDigest) {
     return differs(
-      `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${recorded.content_digest}`,
+      `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${recorded.contentDigest}`,
     );
   }
   const core = readArtifact(directory, "core/core.wasm");
@@ -165,22 +72,6 @@ export async function verifyRun(
   return difference === undefined
     ? { ...verdict, reproduced: true, difference: null, metricsCompared: result.records.length }
     : differs(difference);
-}
-
-/** Reads the table as the run did. Another file may hold the same rows with other delimiters or quotes. */
-async function readAgain(
-  path: string,
-  reading: ReadCsvOptions,
-  { data }: { data?: string },
-): Promise<TrainingFile> {
-  const read = (options: ReadCsvOptions) => readForTraining(path, options, { infer: false });
-  try {
-    return await read(reading);
-  } catch (error) {
-    if (data === undefined || !(error instanceof DataError)) throw error;
-    const { delimiter: _, quote: __, ...rest } = reading;
-    return read(rest).catch(() => Promise.reject(error));
-  }
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -206,13 +97,9 @@ function modelDifference(
 }
 
 function metricDifference(directory: string, result: TrainingResult): string | undefined {
-  let lines: MetricLine[];
-  try {
-    lines = readMetrics(directory);
-  } catch (error) {
-    // What could not be read says nothing about the run.
-    if (!(error instanceof BadLineError)) throw error;
-    return `metrics: ${error.message}`;
+  const { lines, bad } = readMetrics(directory);
+  if (bad.length > 0) {
+    return `metrics: ${join(directory, "metrics.jsonl")}, line ${bad[0]!.line} ${bad[0]!.reason}`;
   }
   for (const [i, { key, value, step }] of result.records.entries()) {
     const line = lines[i];

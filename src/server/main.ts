@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { loadCore } from "../core/node.ts";
-import { packageVersion } from "../recording/version.ts";
+import { packageVersion } from "../miniflow/version.ts";
 import { createApp } from "./app.ts";
 import { HeldBytes } from "./body.ts";
 import type { Service } from "./exchange.ts";

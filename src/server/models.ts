@@ -6,8 +6,8 @@
 // - A request takes the current model once and keeps it, so no answer is of two models.
 // - A candidate that fails is looked at again each time: its files may still be on their way. It is told once.
 import { statSync } from "node:fs";
-import { join } from "node:path";
 import type { CoreSource } from "../core/source.ts";
+import { watchedPaths } from "../miniflow/registry.ts";
 import {
   type LocatedModel,
   locateModel,
@@ -129,7 +129,7 @@ export class Models {
   /** What says that another model is to serve. */
   #watched(): string[] {
     const { store, modelFile } = this.#source;
-    if (modelFile === undefined) return [join(store, "registry.json")];
+    if (modelFile === undefined) return watchedPaths(store);
     return this.#current === null ? [modelFile] : [modelFile, this.#current.located.path];
   }
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readMetrics } from "../../src/miniflow/tracker.ts";
+import { readMetrics } from "../../src/miniflow/runs.ts";
 import {
   type Outcome,
   outcomeOf,
@@ -55,7 +55,7 @@ describe("a training that is stopped", () => {
       expect(meta).toMatchObject({ status: "KILLED", error: "interrupted", kind: "train" });
       expect(meta.end_ts_ms).toBeGreaterThanOrEqual(meta.start_ts_ms);
       // What it had told, it had written.
-      const steps = readMetrics(run).map(({ step }) => step);
+      const steps = readMetrics(run).lines.map(({ step }) => step);
       expect(Math.max(...steps)).toBeGreaterThanOrEqual(1000);
       expect(readFileSync(join(store, "registry.json"), "utf8")).toBe(registry);
       expect(existsSync(join(cwd, "killed.npz"))).toBe(false);
@@ -68,7 +68,7 @@ describe("a training that is stopped", () => {
     expect([outcome.code, outcome.signal]).toEqual([null, "SIGKILL"]);
     const run = runDirectories(store)[0]!;
     expect(readJson(run, "meta.json")).toMatchObject({ status: "RUNNING", end_ts_ms: null });
-    expect(readMetrics(run).length).toBeGreaterThan(0);
+    expect(readMetrics(run).lines.length).toBeGreaterThan(0);
     expect(existsSync(join(store, "registry.json"))).toBe(false);
     const next = await raisinJson<TrainAnswer>(
       ["train", "--data", "wine.csv", "--iterations", "5"],

@@ -77,6 +77,7 @@ describe("raisin train with its defaults", () => {
     expect(basename(directory)).toMatch(/^[0-9a-f]{12}$/);
     expect(filesBelow(cwd)).toEqual(
       [
+        "miniflow/registry.d/000000000001.json",
         "miniflow/registry.json",
         "model.npz",
         `${run}/artifacts/core/core.wasm`,
@@ -186,8 +187,10 @@ describe("raisin train with its defaults", () => {
 
   test("registry.json names the run in the seed's shape", () => {
     const registry = readJson(store, "registry.json");
-    expect(registry).toEqual({
-      raisin_logreg: { production: basename(directory), updated_ts_ms: expect.any(Number) },
+    expect(Object.keys(registry)).toEqual(["raisin_logreg"]);
+    expect(registry.raisin_logreg).toMatchObject({
+      production: basename(directory),
+      updated_ts_ms: expect.any(Number),
     });
     const meta = readJson(directory, "meta.json");
     expect(registry.raisin_logreg.updated_ts_ms).toBeGreaterThanOrEqual(meta.end_ts_ms);
@@ -198,7 +201,7 @@ describe("raisin train with its defaults", () => {
     expect(lines.pop()).toBe("");
     const records = lines.map((line) => JSON.parse(line));
     for (const record of records) {
-      expect(Object.keys(record)).toEqual(["key", "value", "step", "ts_ms"]);
+      expect(Object.keys(record)).toEqual(["key", "value", "step", "seq", "ts_ms"]);
       expect(Number.isFinite(record.value)).toBe(true);
       expect(Number.isSafeInteger(record.ts_ms)).toBe(true);
     }

@@ -44,7 +44,7 @@ describe("raisin", () => {
     }
     expect(stdout).toContain("Examples:");
     expect(stdout).toContain(
-      "Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, 4 drift (with --fail), 5 data invalid",
+      "Exit codes: 0 ok, 1 failure, 2 usage, 3 not reproduced, or not promoted by models promote, 4 drift (with --fail)",
     );
   });
 

@@ -12,11 +12,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { isRunId, isSafeName } from "../../src/miniflow/names.ts";
 import {
   claimDirectory,
   FileWriter,
-  isRunId,
-  isSafeName,
   LineLog,
   listDirectory,
   readFileIfAny,

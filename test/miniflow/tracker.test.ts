@@ -10,19 +10,20 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { BadLineError, isSafeName, StoreError } from "../../src/miniflow/store.ts";
-import {
-  experimentDirectory,
-  findRun,
-  readArtifact,
-  readMetrics,
-  readRun,
-  startRun,
-} from "../../src/miniflow/tracker.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { isSafeName } from "../../src/miniflow/names.ts";
+import { findRun, readArtifact, readMetrics, readRun } from "../../src/miniflow/runs.ts";
+import { StoreError } from "../../src/miniflow/store.ts";
+import { type ActiveRun, experimentDirectory, startRun } from "../../src/miniflow/tracker.ts";
 import { filesBelow, readJson, temporaryDirectory } from "../support/cli.ts";
+import { ENVIRONMENT } from "../support/environment.ts";
+
+/** A run in an environment that is known. */
+const start = (store: string, experiment: string, fields = {}) =>
+  startRun({ store, experiment, fields, environment: Promise.resolve(ENVIRONMENT) });
 
 describe("experimentDirectory()", () => {
   test("keeps a safe name", () => {
@@ -51,9 +52,9 @@ describe("experimentDirectory()", () => {
 });
 
 describe("a run", () => {
-  test("is a directory of its own with meta.json from the start", () => {
+  test("is a directory of its own with meta.json from the start", async () => {
     const store = temporaryDirectory();
-    const run = startRun(store, "a/b", { kind: "train", run_id: "mine", status: "mine" });
+    const run = await start(store, "a/b", { kind: "train", run_id: "mine", status: "mine" });
     expect(run.id).toMatch(/^[0-9a-f]{12}$/);
     expect(run.directory).toBe(
       join(store, "experiments", experimentDirectory("a/b"), "runs", run.id),
@@ -66,32 +67,42 @@ describe("a run", () => {
       status: "RUNNING",
       start_ts_ms: expect.any(Number),
       end_ts_ms: null,
+      source: process.argv[1],
+      process: {
+        pid: process.pid,
+        host: hostname(),
+        boot: expect.anything(),
+        started: expect.anything(),
+      },
+      ...ENVIRONMENT,
     });
-    expect(startRun(store, "a/b").id).not.toBe(run.id);
+    expect((await start(store, "a/b")).id).not.toBe(run.id);
   });
 
-  test("takes parameters once", () => {
-    const run = startRun(temporaryDirectory(), "x");
+  test("takes parameters once", async () => {
+    const run = await start(temporaryDirectory(), "x");
     run.logParams({ lr: 0.1 });
     expect(() => run.logParams({ lr: 0.2 })).toThrow("parameters are written once");
     expect(readJson(run.directory, "params.json")).toEqual({ lr: 0.1 });
   });
 
-  test("appends metrics, a line a value, in order", () => {
-    const run = startRun(temporaryDirectory(), "x");
+  test("appends metrics, a line a value, in order", async () => {
+    const run = await start(temporaryDirectory(), "x");
     run.logMetrics([
       { key: "loss", value: 0.5, step: 0 },
-      { key: 'odd "key"\n', value: -0, step: 0 },
+      { key: 'odd "key"', value: -0, step: 0 },
     ]);
     run.logMetrics([]);
     run.logMetrics([{ key: "loss", value: 5e-324, step: 9007199254740991 }]);
-    run.end("FINISHED");
+    run.endRun("FINISHED");
     const lines = readFileSync(join(run.directory, "metrics.jsonl"), "utf8").split("\n");
     expect(lines).toHaveLength(4);
-    expect(lines[0]).toMatch(/^\{"key":"loss","value":0\.5,"step":0,"ts_ms":\d+\}$/);
-    expect(readMetrics(run.directory).map(({ key, value, step }) => [key, value, step])).toEqual([
+    expect(lines[0]).toMatch(/^\{"key":"loss","value":0\.5,"step":0,"seq":0,"ts_ms":\d+\}$/);
+    expect(
+      readMetrics(run.directory).lines.map(({ key, value, step }) => [key, value, step]),
+    ).toEqual([
       ["loss", 0.5, 0],
-      ['odd "key"\n', 0, 0],
+      ['odd "key"', 0, 0],
       ["loss", 5e-324, 9007199254740991],
     ]);
   });
@@ -103,8 +114,8 @@ describe("a run", () => {
     [1, -1, /steps must be whole numbers from 0: current step is -1/],
     [1, 0.5, /current step is 0.5/],
     [1, Number.NaN, /current step is NaN/],
-  ])("refuses value %d at step %d, and the whole batch with it", (value, step, message) => {
-    const run = startRun(temporaryDirectory(), "x");
+  ])("refuses value %d at step %d, and the whole batch with it", async (value, step, message) => {
+    const run = await start(temporaryDirectory(), "x");
     const log = () =>
       run.logMetrics([
         { key: "good", value: 1, step: 0 },
@@ -112,38 +123,38 @@ describe("a run", () => {
       ]);
     expect(log).toThrow(RangeError);
     expect(log).toThrow(message);
-    expect(readMetrics(run.directory)).toEqual([]);
+    expect(readMetrics(run.directory).lines).toEqual([]);
   });
 
   test.each(["../x", "a/../../x", "/x", "a//b", "", ".x", "a/", "a\\b", "model/..", "x\0"])(
     "refuses an artifact named %j",
-    (path) => {
+    async (path) => {
       const store = temporaryDirectory();
-      const run = startRun(store, "x");
+      const run = await start(store, "x");
       const before = filesBelow(store);
-      expect(() => run.logArtifact(path, "x")).toThrow(RangeError);
+      expect(() => run.writeArtifact(path, "x")).toThrow(RangeError);
       expect(filesBelow(store)).toEqual(before);
       expect(() => readArtifact(run.directory, path)).toThrow(RangeError);
     },
   );
 
-  test("keeps artifacts in directories, whole and as they were", () => {
-    const run = startRun(temporaryDirectory(), "x");
-    run.logArtifact("model/model.npz", new Uint8Array([0, 255]));
-    run.logArtifact("card.json", "{}");
+  test("keeps artifacts in directories, whole and as they were", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    run.writeArtifact("model/model.npz", new Uint8Array([0, 255]));
+    run.writeArtifact("card.json", "{}");
     expect(readArtifact(run.directory, "model/model.npz")).toEqual(Buffer.from([0, 255]));
     expect(readArtifact(run.directory, "absent/x")).toBeUndefined();
     expect(filesBelow(join(run.directory, "artifacts"))).toEqual(["card.json", "model/model.npz"]);
   });
 
-  test("ends once, with status and fields written last", () => {
-    const run = startRun(temporaryDirectory(), "x", { kind: "train" });
+  test("ends once, with status and fields written last", async () => {
+    const run = await start(temporaryDirectory(), "x", { kind: "train" });
     run.amend({ note: "on the way" });
     expect(readJson(run.directory, "meta.json")).toMatchObject({
       status: "RUNNING",
       note: "on the way",
     });
-    run.end("FAILED", { error: "no" });
+    run.endRun("FAILED", { error: "no" });
     const meta = readJson(run.directory, "meta.json");
     expect(meta).toMatchObject({
       kind: "train",
@@ -152,20 +163,20 @@ describe("a run", () => {
       error: "no",
     });
     expect(meta.end_ts_ms).toBeGreaterThanOrEqual(meta.start_ts_ms);
-    expect(() => run.end("FINISHED")).toThrow(`Cannot end run ${run.id} twice`);
+    expect(() => run.endRun("FINISHED")).toThrow(`Cannot end run ${run.id} twice`);
     run.amend({ note: "afterwards" });
     expect(readJson(run.directory, "meta.json").note).toBe("afterwards");
     expect(readJson(run.directory, "meta.json").status).toBe("FAILED");
   });
 
-  test("whose end could not be written can still be ended as failed", () => {
-    const run = startRun(temporaryDirectory(), "x");
+  test("whose end could not be written can still be ended as failed", async () => {
+    const run = await start(temporaryDirectory(), "x");
     const meta = join(run.directory, "meta.json");
     rmSync(meta);
     mkdirSync(meta); // nothing can be renamed onto a directory
-    expect(() => run.end("FINISHED")).toThrow(StoreError);
+    expect(() => run.endRun("FINISHED")).toThrow(StoreError);
     rmdirSync(meta);
-    run.end("FAILED", { error: "disk" });
+    run.endRun("FAILED", { error: "disk" });
     expect(readJson(meta)).toMatchObject({ status: "FAILED", error: "disk" });
   });
 });
@@ -180,15 +191,17 @@ describe("readMetrics()", () => {
 
   test("leaves a torn last line out", () => {
     const directory = directoryWith(`${line(0)}${line(1)}{"key":"lo`);
-    expect(readMetrics(directory).map(({ step }) => step)).toEqual([0, 1]);
-    expect(readMetrics(temporaryDirectory())).toEqual([]);
+    const { lines, bad, isTorn } = readMetrics(directory);
+    expect(lines.map(({ step }) => step)).toEqual([0, 1]);
+    expect([bad, isTorn]).toEqual([[], true]);
+    expect(readMetrics(temporaryDirectory())).toEqual({ lines: [], bad: [], isTorn: false });
   });
 
   test("reads a log larger than what is read at once elsewhere", () => {
     const key = "k".repeat(60_000);
     const directory = directoryWith(`{"key":"${key}","value":1,"step":0,"ts_ms":5}\n`.repeat(1200));
     expect(statSync(join(directory, "metrics.jsonl")).size).toBeGreaterThan(64 * 2 ** 20);
-    const metrics = readMetrics(directory);
+    const metrics = readMetrics(directory).lines;
     expect(metrics).toHaveLength(1200);
     expect(metrics.every((metric) => metric.key === key)).toBe(true);
   });
@@ -196,9 +209,11 @@ describe("readMetrics()", () => {
   test("a line longer than any record is a bad one, or torn when nothing ends it", () => {
     const long = "x".repeat(3 * 2 ** 20);
     const directory = directoryWith(`${line(0)}${long}\n${line(1)}`);
-    expect(() => readMetrics(directory)).toThrow(BadLineError);
-    expect(() => readMetrics(directory)).toThrow("line 2 is longer than 65536 bytes");
-    expect(readMetrics(directoryWith(`${line(0)}${long}`))).toHaveLength(1);
+    const { lines, bad } = readMetrics(directory);
+    expect(lines.map(({ step }) => step)).toEqual([0, 1]);
+    expect(bad).toEqual([{ line: 2, reason: "is too long" }]);
+    const torn = readMetrics(directoryWith(`${line(0)}${long}`));
+    expect([torn.lines.length, torn.bad, torn.isTorn]).toEqual([1, [], true]);
   });
 
   test("what cannot be read is no bad line", () => {
@@ -214,19 +229,36 @@ describe("readMetrics()", () => {
     ["a value that is no number", '{"key":"loss","value":"1","step":0}'],
     ["a step that is no whole number", '{"key":"loss","value":1,"step":0.5}'],
     ["nothing", ""],
-  ])("reports a line of %s with its number", (_, bad) => {
-    const directory = directoryWith(`${line(0)}${bad}\n${line(1)}`);
-    expect(() => readMetrics(directory)).toThrow("line 2 is not a metric");
+  ])("skips a line of %s, and tells its number", (_, text) => {
+    const { lines, bad } = readMetrics(directoryWith(`${line(0)}${text}\n${line(1)}`));
+    expect(lines.map(({ step }) => step)).toEqual([0, 1]);
+    expect(bad).toEqual([{ line: 2, reason: "is not a metric" }]);
+  });
+
+  test("tells of lines that are missing, by seq", () => {
+    const numbered = (seq: number) => `{"key":"a","value":1,"step":0,"ts_ms":5,"seq":${seq}}\n`;
+    const metrics = (...numbers: number[]) =>
+      readMetrics(directoryWith(numbers.map(numbered).join("")));
+    expect(metrics(0, 1, 2).bad).toEqual([]);
+    expect(metrics(0, 1, 4, 5).bad).toEqual([
+      { line: 3, reason: "2 values before it are missing" },
+    ]);
+    // A damaged line is told once, not as a gap as well.
+    const damaged = readMetrics(directoryWith(`${numbered(0)}\0\0\n${numbered(2)}`));
+    expect(damaged.bad).toEqual([{ line: 2, reason: "is not a metric" }]);
   });
 });
 
 describe("findRun()", () => {
   const store = temporaryDirectory();
-  const run = startRun(store, "some/where");
-  run.end("FINISHED");
+  let run: ActiveRun;
+  beforeAll(async () => {
+    run = await start(store, "some/where");
+    run.endRun("FINISHED");
+  });
 
-  test("finds a run by its id in any experiment", () => {
-    startRun(store, "another");
+  test("finds a run by its id in any experiment", async () => {
+    await start(store, "another");
     expect(resolve(findRun(store, run.id)!)).toBe(run.directory);
     expect(findRun(store, "0".repeat(12))).toBeUndefined();
     expect(findRun(temporaryDirectory(), run.id)).toBeUndefined();
@@ -240,13 +272,13 @@ describe("findRun()", () => {
     "",
     ".",
     "*",
-    run.id.toUpperCase().replace(/\d/g, "A"),
-    `${run.id}/`,
-    `./${run.id}`,
-    `x/../${run.id}`,
-    `${run.id}\0`,
+    "ID/",
+    "./ID",
+    "x/../ID",
+    "ID\0",
   ])("refuses %j, which is no id, although a path of it may exist", (id) => {
-    expect(findRun(store, id)).toBeUndefined();
+    expect(findRun(store, id.replace("ID", run.id))).toBeUndefined();
+    expect(findRun(store, run.id.toUpperCase().replace(/\d/g, "A"))).toBeUndefined();
   });
 
   test("passes over files and names that no experiment has", () => {
@@ -264,11 +296,11 @@ describe("findRun()", () => {
 });
 
 describe("readRun()", () => {
-  test("reads what a run wrote, also through a link", () => {
+  test("reads what a run wrote, also through a link", async () => {
     const store = temporaryDirectory();
-    const run = startRun(store, "x", { kind: "train" });
+    const run = await start(store, "x", { kind: "train" });
     run.logParams({ lr: 1 });
-    run.end("FINISHED");
+    run.endRun("FINISHED");
     symlinkSync(run.directory, join(store, "link"));
     for (const directory of [run.directory, join(store, "link")]) {
       expect(readRun(directory)).toMatchObject({

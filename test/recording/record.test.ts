@@ -1,24 +1,31 @@
 // Does a recorded run tell how its training ended, and is production decided on this run's own rows?
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Core } from "../../src/core/core.ts";
 import { loadCore } from "../../src/core/node.ts";
 import { readCsv, type TrainingFile } from "../../src/data/files.ts";
 import { splitRows } from "../../src/data/split.ts";
 import { readRegistry } from "../../src/miniflow/registry.ts";
-import { readMetrics } from "../../src/miniflow/tracker.ts";
+import { readMetrics } from "../../src/miniflow/runs.ts";
 import { encodeModel, modelDigest } from "../../src/model/model-file.ts";
 import { predictColumns } from "../../src/model/predict.ts";
-import type { Environment } from "../../src/recording/environment.ts";
 import {
   type RecordedTraining,
   recordTraining,
   type TrainingRequest,
 } from "../../src/recording/record.ts";
+import { NotRepeatableError } from "../../src/recording/recorded.ts";
 import { readProduction, readStoredModel } from "../../src/recording/stored-model.ts";
-import { NotVerifiableError, verifyRun } from "../../src/recording/verify.ts";
+import { verifyRun } from "../../src/recording/verify.ts";
 import { DEFAULT_PARAMS, type TrainingParams } from "../../src/training/params.ts";
 import {
   noisyTable,
@@ -27,14 +34,9 @@ import {
   type TableOptions,
   temporaryDirectory,
 } from "../support/cli.ts";
+import { ENVIRONMENT } from "../support/environment.ts";
 
 const source = loadCore();
-const environment: Environment = {
-  versions: { raisin: "0.0.0", node: "0.0.0", abi: 1 },
-  platform: "test",
-  git: { commit: "0".repeat(40), dirty: true },
-};
-
 /** A store of its own, and trainings into it. */
 function workshop() {
   const directory = temporaryDirectory();
@@ -52,10 +54,10 @@ function workshop() {
       store,
       experiment: "x",
       model: "m",
-      promoteOn: "val_accuracy",
+      gate: { metric: "val_accuracy" },
       promote: true,
       params: { ...DEFAULT_PARAMS, iterations: 30, logEvery: 10, ...params },
-      environment: Promise.resolve(environment),
+      environment: Promise.resolve(ENVIRONMENT),
       ...more,
     });
   return { store, table, record };
@@ -72,14 +74,14 @@ describe("recordTraining()", () => {
       run_id: runId,
       status: "FINISHED",
       model_digest: result.modelDigest,
-      ...environment,
+      ...ENVIRONMENT,
     });
     expect(readJson(directory, "params.json")).toEqual(params);
-    expect(readMetrics(directory).map(({ ts_ms, ...metric }) => metric)).toEqual(
+    expect(readMetrics(directory).lines.map(({ ts_ms, ...metric }) => metric)).toEqual(
       result.records.map(({ key, value, step }) => ({ key, value, step })),
     );
     expect(production).toBe(runId);
-    expect(readProduction(store, "m")?.model).toEqual(result.model);
+    expect(readProduction(store, "m", readRegistry(store).get("m")!).model).toEqual(result.model);
   });
 
   test("writes metrics before it tells of them", async () => {
@@ -91,7 +93,7 @@ describe("recordTraining()", () => {
       {
         onProgress: ({ step }) => {
           const [run] = runDirectories(store);
-          seen.push([step, Math.max(...readMetrics(run!).map((metric) => metric.step))]);
+          seen.push([step, Math.max(...readMetrics(run!).lines.map((metric) => metric.step))]);
           expect(readJson(run!, "meta.json").status).toBe("RUNNING");
           expect(existsSync(join(store, "registry.json"))).toBe(false);
         },
@@ -137,7 +139,7 @@ describe("recordTraining()", () => {
     await record(await table("wine.csv", noisy()), { lr: -1 }).catch(() => {});
     const [run] = runDirectories(store);
     expect(() => readStoredModel(run!)).toThrow("not finished: its status is FAILED");
-    await expect(verifyRun(source, run!)).rejects.toThrow(NotVerifiableError);
+    await expect(verifyRun(source, run!)).rejects.toThrow(NotRepeatableError);
   });
 });
 
@@ -239,7 +241,9 @@ describe("the decision", () => {
     const b = await record(dataset, {}, { model: "constructor" });
     expect([a.decision.promoted, b.decision.promoted]).toEqual([true, true]);
     expect(readRegistry(store).get("__proto__")?.production).toBe(a.runId);
-    expect(readProduction(store, "constructor")?.run.id).toBe(b.runId);
+    expect(
+      readProduction(store, "constructor", readRegistry(store).get("constructor")!).run.id,
+    ).toBe(b.runId);
   });
 
   test("with a production run that did not finish, records and promotes nothing", async () => {
@@ -285,7 +289,7 @@ describe("a production run of no use", () => {
     writeFileSync(path, meta.replace(first.result.modelDigest, modelDigest(wild)));
     const { directory, decision, productionError, production } = await record(dataset, { seed: 2 });
     expect(productionError?.message).toMatch(
-      /logit is not finite.* Train under another name with --model, or take the entry "m" out of/,
+      /logit is not finite.* Train under another name with --model, or take the entry "m" out of .*, or promote one without a comparison: `raisin models promote <run> --force`/,
     );
     expect(decision.promoted).toBe(false);
     expect(readJson(directory, "meta.json")).toMatchObject({
@@ -299,23 +303,13 @@ describe("a production run of no use", () => {
   test("a registry that cannot be written: the record says that the run was not promoted", async () => {
     const { store, table, record } = workshop();
     const dataset = await table("wine.csv", noisy());
-    // Settles after the decision, since that is taken in the same turn in which the core is written.
-    const breaking = async () => {
-      while (
-        !runDirectories(store).some((run) => existsSync(join(run, "artifacts/core/core.wasm")))
-      )
-        await setImmediate();
-      mkdirSync(join(store, "registry.json"));
-      return environment;
-    };
-    mkdirSync(join(store, "experiments"), { recursive: true });
-    const { directory, runId, decision, productionError, production } = await record(
-      dataset,
-      {},
-      { environment: breaking() },
-    );
-    const reason = `Cannot put run ${runId} into production as "m": Cannot read ${join(store, "registry.json")}: not a regular file`;
+    // Reads as empty, and cannot be written into.
+    mkdirSync(store);
+    symlinkSync("nowhere", join(store, "registry.d"));
+    const { directory, runId, decision, productionError, production } = await record(dataset);
+    const reason = `Cannot put run ${runId} into production as "m": Cannot write ${join(store, "registry.d")}`;
     expect(productionError?.message).toContain(reason);
+    expect(productionError?.message).toContain(`\`raisin models promote ${runId}\``);
     expect(decision.promoted).toBe(false);
     expect(production).toBeNull();
     expect(readJson(directory, "meta.json")).toMatchObject({

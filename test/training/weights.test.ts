@@ -15,6 +15,7 @@ import { type DigestedDataset, type TrainingResult, train } from "../../src/trai
 import { createRandom, hexOf } from "../contract/bits.ts";
 import { csvOf, datasetOf } from "../data/tables.ts";
 import { readJson, temporaryDirectory } from "../support/cli.ts";
+import { ENVIRONMENT } from "../support/environment.ts";
 import { numbersOf } from "../support/numbers.ts";
 import { fitPlainly, generate, largestDifference, type PlainFit, reorder } from "./generated.ts";
 
@@ -616,14 +617,10 @@ describe("a recorded run with weights", () => {
         store,
         experiment: "x",
         model: "m",
-        promoteOn: "val_loss",
+        gate: { metric: "val_loss" },
         promote: true,
         params: { ...QUICK, ...params },
-        environment: Promise.resolve({
-          versions: { raisin: "0.0.0", node: "0.0.0", abi: 1 },
-          platform: "test",
-          git: null,
-        }),
+        environment: Promise.resolve(ENVIRONMENT),
       });
     return { rows, write, record };
   }

@@ -1,13 +1,23 @@
-// Where a run happened: versions, platform and the state of the source tree it was started in.
+// Where a run happened: versions, platform, user and the state of the source tree it was started in.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
 import { dirname, join } from "node:path";
+import { loadCore } from "../core/node.ts";
 import { HOST_ABI } from "../core/source.ts";
 import { packageVersion } from "./version.ts";
 
 export interface Environment {
-  readonly versions: { readonly raisin: string; readonly node: string; readonly abi: number };
+  /** Of this package (the host), of Node, the number of the core's interface, and the digest of the packaged core. */
+  readonly versions: {
+    readonly raisin: string;
+    readonly node: string;
+    readonly abi: number;
+    readonly core: string;
+  };
   readonly platform: string;
+  readonly host: string;
+  readonly user: string;
   /** Null outside a git work tree, or without git. */
   readonly git: { readonly commit: string; readonly dirty: boolean } | null;
 }
@@ -45,8 +55,24 @@ async function readGit(): Promise<Environment["git"]> {
 
 export async function readEnvironment(): Promise<Environment> {
   return {
-    versions: { raisin: packageVersion(), node: process.versions.node, abi: HOST_ABI },
+    versions: {
+      raisin: packageVersion(),
+      node: process.versions.node,
+      abi: HOST_ABI,
+      core: loadCore().digest,
+    },
     platform: `${process.platform}-${process.arch}`,
+    host: hostname(),
+    user: userName(),
     git: await readGit(),
   };
+}
+
+/** Who runs this: the name of the account, or its number where it has no name, as in many containers. */
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
 }

@@ -1,0 +1,51 @@
+// The library: what `import … from "raisin/miniflow"` gives. Runs of any experiment, and a registry, in plain files.
+
+export { type Diagnosis, diagnose, type Finding } from "./doctor.ts";
+export type { Environment } from "./environment.ts";
+export {
+  listRuns,
+  type MetricSummary,
+  type RunSummary,
+  type SearchOptions,
+  searchRuns,
+} from "./listing.ts";
+export {
+  type Change,
+  changeRegistry,
+  type Figures,
+  type Generation,
+  history,
+  type Proposal,
+  type Registry,
+  type RegistryEntry,
+  RegistryError,
+  readRegistry,
+  rollbackTarget,
+} from "./registry.ts";
+export { collectGarbage, deleteRun, type Garbage, restoreRun } from "./removal.ts";
+export {
+  findRun,
+  type MetricLine,
+  type RunMetrics,
+  readArtifact,
+  readMetrics,
+  readRun,
+  readTags,
+  type ShownStatus,
+  type StoredRun,
+  statusOf,
+} from "./runs.ts";
+export { SearchError } from "./search.ts";
+export { StoreError } from "./store.ts";
+export {
+  type ActiveRun,
+  appendTag,
+  type DatasetRecord,
+  defaultStore,
+  type Metric,
+  type ParamValue,
+  type RunMeta,
+  type RunOptions,
+  type RunStatus,
+  startRun,
+} from "./tracker.ts";
