@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { benchIteration } from "./iteration.mjs";
 import { benchLoad } from "./load.mjs";
 import { benchMixed } from "./mixed.mjs";
+import { benchRuns } from "./runs.mjs";
 import { benchServe } from "./serve.mjs";
 import { benchStartup } from "./startup.mjs";
 import { machine, root } from "./support.mjs";
@@ -13,6 +14,7 @@ const all = {
   iteration: benchIteration,
   load: benchLoad,
   mixed: benchMixed,
+  runs: benchRuns,
   ...benchServe,
 };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);

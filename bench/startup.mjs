@@ -1,20 +1,11 @@
 // Process time (user and system, all threads and children) of `raisin train` with its defaults against `node -e 0`.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root, spread } from "./support.mjs";
+import { processSeconds, root, spread } from "./support.mjs";
 
 const ROUNDS = 15;
 const TARGET_SECONDS = 0.15;
-
-function processSeconds(args, cwd) {
-  const command = [process.execPath, ...args].map((word) => `'${word}'`).join(" ");
-  const script = `TIMEFORMAT='%3U %3S'; time ${command} >/dev/null 2>/dev/null`;
-  const { stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8", cwd });
-  const [user, system] = stderr.trim().split(/\s+/).map(Number);
-  return user + system;
-}
 
 export function benchStartup() {
   const folder = mkdtempSync(join(tmpdir(), "raisin-bench-"));

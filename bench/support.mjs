@@ -10,7 +10,19 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const pythons = {
   newest: here("../.venv/bin/python"),
   pandas2: here("../.venv-pandas2/bin/python"),
+  mlflow: process.env.RAISIN_MLFLOW_PYTHON ?? here("../.venv-mlflow/bin/python"),
 };
+
+/** Process time of a Node command: user and system, all threads and children. */
+export function processSeconds(args, cwd) {
+  const command = [process.execPath, ...args]
+    .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+    .join(" ");
+  const script = `TIMEFORMAT='%3U %3S'; time ${command} >/dev/null 2>/dev/null`;
+  const { stderr } = spawnSync("bash", ["-c", script], { encoding: "utf8", cwd });
+  const [user, system] = stderr.trim().split(/\s+/).map(Number);
+  return user + system;
+}
 
 /** Runs a peer's script and gives the JSON of its last line; null, with the reason printed, when it is not there. */
 export function peer(python, script, args) {

@@ -32,6 +32,21 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+const CHUNK = 1000;
+
+/** An object whose last field is a list, however long, of items that are JSON already: written in pieces. */
+export function printJsonList(head: object, name: string, items: Iterable<string>): void {
+  let text = `${JSON.stringify(head).slice(0, -1)},${JSON.stringify(name)}:[`;
+  let count = 0;
+  for (const item of items) {
+    text += `${count > 0 ? "," : ""}${item}`;
+    if (++count % CHUNK !== 0) continue;
+    process.stdout.write(text);
+    text = "";
+  }
+  process.stdout.write(`${text}]}\n`);
+}
+
 export function printLines(lines: readonly string[]): void {
   process.stdout.write(lines.length === 0 ? "" : `${lines.join("\n")}\n`);
 }

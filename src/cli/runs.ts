@@ -3,11 +3,11 @@ import { readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import {
   durationOf,
+  findRuns,
   paramText,
   type RunSummary,
   type SearchOptions,
   searchable,
-  searchRuns,
   summaryOfMetrics,
 } from "../miniflow/listing.ts";
 import { history, PRODUCTION, readRegistry } from "../miniflow/registry.ts";
@@ -29,6 +29,7 @@ import {
   durationText,
   type FormFlags,
   printJson,
+  printJsonList,
   printLines,
   tableLines,
   timeText,
@@ -62,31 +63,30 @@ export function runList(filter: string, flags: ListFlags): number {
     view: flags.deleted ? "deleted" : "active",
     ...(flags.experiment !== undefined && { experiment: flags.experiment }),
   };
-  const all = searchRuns(flags.store, options);
-  const limit = flags.limit ?? (flags.json ? all.length : ROWS_MAX);
-  const runs = all.slice(0, limit);
+  const limit = flags.limit ?? (flags.json ? undefined : ROWS_MAX);
+  const found = findRuns(flags.store, options, limit);
+  const { total } = found;
   if (flags.json) {
-    printJson({ store: flags.store, total: all.length, runs: runs.map(jsonOf) });
+    printJsonList({ store: flags.store, total }, "runs", found.texts);
     return EXIT.ok;
   }
-  if (all.length === 0) {
+  const runs = [...found.runs];
+  if (total === 0) {
     printLines([filter === "" ? `There are no runs in ${plain(flags.store)}` : "No run fits"]);
     return EXIT.ok;
   }
   const shown = columns ?? commonMetrics(runs).map((key) => columnOf(`metrics.${key}`));
   const rows = runs.map((run) => [
-    run.name === null ? run.id : `${run.id} ${run.name}`,
+    run.run_name === null ? run.run_id : `${run.run_id} ${run.run_name}`,
     run.experiment,
     run.status,
     timeText(run.start_ts_ms),
-    durationText(durationOf(run)),
+    durationText(run.duration_ms),
     ...shown.map((column) => column.textOf(run)),
   ]);
   const head = ["run", "experiment", "status", "started", "took", ...shown.map(({ name }) => name)];
   const more =
-    runs.length < all.length
-      ? ["", `${runs.length} of ${all.length} runs; --limit shows more`]
-      : [];
+    runs.length < total ? ["", `${runs.length} of ${total} runs; --limit shows more`] : [];
   printLines([...tableLines({ head, rows, left: 4 }, flags), ...more]);
   return EXIT.ok;
 }
@@ -133,18 +133,6 @@ function commonMetrics(runs: readonly RunSummary[]): string[] {
   return [...counts.keys()]
     .sort((a, b) => counts.get(b)! - counts.get(a)! || Number(isHeldOut(b)) - Number(isHeldOut(a)))
     .slice(0, METRICS_MAX);
-}
-
-function jsonOf(run: RunSummary): Record<string, unknown> {
-  const { id, directory, name, parent, ...rest } = run;
-  return {
-    run_id: id,
-    run_dir: directory,
-    run_name: name,
-    parent_run_id: parent,
-    ...rest,
-    duration_ms: durationOf(run),
-  };
 }
 
 export interface ShowFlags extends StoreFlags, FormFlags {}
@@ -201,7 +189,7 @@ export function runShow(argument: string, flags: ShowFlags): number {
     });
     return EXIT.ok;
   }
-  const duration = durationOf({ start_ts_ms: meta.start_ts_ms, end_ts_ms: meta.end_ts_ms });
+  const duration = durationOf(meta);
   const facts: [string, string][] = [
     ["run", typeof meta.name === "string" ? `${id} ${meta.name}` : id],
     ["experiment", meta.experiment],

@@ -3,6 +3,8 @@
 export { type Diagnosis, diagnose, type Finding } from "./doctor.ts";
 export type { Environment } from "./environment.ts";
 export {
+  type FoundRuns,
+  findRuns,
   listRuns,
   type MetricSummary,
   type RunSummary,

@@ -1,17 +1,10 @@
-// All runs of a store at once, as summaries, fast enough for ten thousand.
-//
-// Design:
-// - Reading each run means opening four files. What was read is therefore kept in one file, the index, with the stamps
-//   of the files that it came from: inode, size and both times. A summary counts only while all of them are the same,
-//   so the index can be old, lost, or from another machine, and never makes a listing wrong.
-// - Two writes within the resolution of a file system's clock leave one stamp. So a stamp counts only when its times are
-//   two seconds older than the index, by the clock of that same file system.
-// - The index is a cache. It is written whole or not at all, unsynced, and where it cannot be written there is none.
-import { createHash } from "node:crypto";
-import { join, sep } from "node:path";
+// All runs of a store at once, as summaries, and the search among them.
+import { sep } from "node:path";
+import { type IndexEntry, readIndex, writeIndex } from "./run-index.ts";
 import {
-  DELETED_NAME,
   datasetsOf,
+  isDeleted,
+  lastWriteMs,
   readMetrics,
   readRun,
   readTags,
@@ -20,9 +13,8 @@ import {
   shownStatus,
 } from "./runs.ts";
 import { parseFilter, parseOrderBy, type Searchable, type SearchableDataset } from "./search.ts";
-import { readCache, type Stamp, StoreError, stampOf, writeCache } from "./store.ts";
-import { experimentsDirectory } from "./tracker.ts";
-import { packageVersion } from "./version.ts";
+import { ownKindOf, stampOf } from "./store.ts";
+import { experimentDirectory, experimentsDirectory } from "./tracker.ts";
 
 export interface MetricSummary {
   /** The value of the greatest step; of several, the latest, then the greatest. */
@@ -35,18 +27,20 @@ export interface MetricSummary {
 
 /** What a list shows of a run, and what a search can ask for. */
 export interface RunSummary {
-  readonly id: string;
+  readonly run_id: string;
   /** Absolute or relative, as the store's path was. */
-  readonly directory: string;
+  readonly run_dir: string;
+  readonly run_name: string | null;
   readonly experiment: string;
-  readonly name: string | null;
   readonly status: ShownStatus;
   readonly kind: string | null;
   readonly model: string | null;
-  readonly parent: string | null;
+  readonly parent_run_id: string | null;
   readonly user: string | null;
   readonly start_ts_ms: number | null;
   readonly end_ts_ms: number | null;
+  /** From start to end; null for a run that has not ended. */
+  readonly duration_ms: number | null;
   readonly params: Readonly<Record<string, unknown>>;
   readonly tags: Readonly<Record<string, string>>;
   readonly metrics: Readonly<Record<string, MetricSummary>>;
@@ -58,58 +52,130 @@ export interface RunSummary {
   readonly error: string | null;
 }
 
-/** A summary without what is looked up anew each time. */
-type Kept = Omit<RunSummary, "directory" | "status" | "is_deleted"> & {
+/** A summary without its metrics, and without what is looked up anew each time. */
+type Rest = Omit<RunSummary, "run_dir" | "status" | "is_deleted" | "metrics"> & {
   readonly status: string;
   readonly process?: unknown;
 };
 
-type Index = Record<string, readonly [stamp: string, summary: Kept]>;
-
-export const INDEX_NAME = ".runs-index.json";
-/** Below this many runs the index costs more than it saves. */
+/** Below this many runs an index costs more than it saves. */
 const INDEX_FROM = 200;
-const CLOCK_MS = 2000;
 
-/** All runs of a store, in no particular order. Directories without a meta.json are not yet runs. */
-export function listRuns(store: string): RunSummary[] {
-  const directories = [...runDirectories(store)];
-  const startMs = performance.now();
-  const known = directories.length >= INDEX_FROM ? readIndex(store) : undefined;
-  const index: Index = {};
-  let read = 0;
-  const base = experimentsDirectory(store).length + 1;
-  const runs: RunSummary[] = [];
-  for (const { id, directory } of directories) {
-    const key = sep === "/" ? directory.slice(base) : directory.slice(base).replaceAll(sep, "/");
-    const files = ["meta.json", "params.json", "metrics.jsonl", "tags.jsonl", DELETED_NAME];
-    const stamp = stampOf(files.map((name) => `${directory}/${name}`));
-    if (stamp.text.startsWith("-;")) continue;
-    const entry = known?.runs[key];
-    const isFresh = entry?.[0] === stamp.text && stamp.latestMs < known!.trustedMs;
-    const kept = isFresh ? entry![1] : summarise(id, directory);
-    if (!isFresh) read++;
-    index[key] = [stamp.text, kept];
-    runs.push(shownAs(kept, directory, stamp));
+/** A run among many, of which only what is asked for is read. */
+class Row {
+  readonly id: string;
+  readonly directory: string;
+  readonly startMs: number | null;
+  readonly isDeleted: boolean;
+  readonly #entry: IndexEntry | undefined;
+  #metrics: Readonly<Record<string, MetricSummary>> | undefined;
+  #rest: Rest | undefined;
+
+  /** @param entry undefined to read the run itself */
+  constructor(id: string, directory: string, entry: IndexEntry | undefined) {
+    this.id = id;
+    this.directory = directory;
+    this.#entry = entry;
+    if (entry === undefined) {
+      const { metrics, ...rest } = summarise(id, directory);
+      this.#metrics = metrics;
+      this.#rest = rest;
+    }
+    this.isDeleted = entry?.isDeleted ?? isDeleted(directory);
+    this.startMs = entry === undefined ? this.#rest!.start_ts_ms : entry.startMs;
   }
-  if (directories.length >= INDEX_FROM && read * 100 > directories.length) {
-    writeIndex(store, index, startMs);
+
+  get metrics(): Readonly<Record<string, MetricSummary>> {
+    this.#metrics ??= JSON.parse(this.#entry!.metrics) as Record<string, MetricSummary>;
+    return this.#metrics;
   }
-  return runs;
+
+  get rest(): Rest {
+    this.#rest ??= JSON.parse(this.#entry!.rest) as Rest;
+    return this.#rest;
+  }
+
+  /**
+   * For the index; undefined for a run that goes on, which changes, and for a damaged one, which another reader may be
+   * able to read.
+   */
+  entry(stamp: string): IndexEntry | undefined {
+    if (this.#entry !== undefined) return this.#entry;
+    if (this.rest.status === "RUNNING" || this.rest.error !== null) return undefined;
+    const { startMs, isDeleted } = this;
+    const [metrics, rest] = [JSON.stringify(this.metrics), JSON.stringify(this.rest)];
+    return { stamp, startMs, isDeleted, metrics, rest };
+  }
+
+  get status(): ShownStatus {
+    // The index holds no run that goes on.
+    if (this.#entry !== undefined) return this.rest.status as ShownStatus;
+    return shownStatus(this.rest.status, this.rest.process, () => lastWriteMs(this.directory));
+  }
+
+  get summary(): RunSummary {
+    const { process: _, ...rest } = this.rest;
+    return { ...rest, metrics: this.metrics, ...this.#fresh() };
+  }
+
+  /** The same as JSON; of what the index has, nothing is parsed. */
+  get json(): string {
+    if (this.#entry === undefined) return JSON.stringify(this.summary);
+    const { rest, metrics } = this.#entry;
+    const { status: _, ...fresh } = this.#fresh();
+    return `${rest.slice(0, -1)},"metrics":${metrics},${JSON.stringify(fresh).slice(1)}`;
+  }
+
+  /** What depends on who asks, and when. */
+  #fresh() {
+    return { status: this.status, run_dir: this.directory, is_deleted: this.isDeleted };
+  }
 }
 
-function shownAs(kept: Kept, directory: string, stamp: Stamp): RunSummary {
-  const { process, status, ...rest } = kept;
-  return {
-    ...rest,
-    directory,
-    status: shownStatus(status, process, () => stamp.latestMs),
-    is_deleted: !stamp.text.endsWith(";-;"),
-  };
+/**
+ * All runs of a store, in no particular order. Directories without a meta.json are not yet runs.
+ *
+ * @param experiment only of this one
+ */
+function rowsOf(store: string, experiment?: string): Row[] {
+  const startMs = performance.now();
+  const directories = [...runDirectories(store, experiment && experimentDirectory(experiment))];
+  const index = directories.length >= INDEX_FROM ? readIndex(store) : undefined;
+  const entries = new Map<string, IndexEntry>();
+  const base = experimentsDirectory(store).length + 1;
+  const rows: Row[] = [];
+  let added = 0;
+  for (const { id, directory } of directories) {
+    const key = sep === "/" ? directory.slice(base) : directory.slice(base).replaceAll(sep, "/");
+    const known = index?.entries.get(key);
+    const stamp = stampOf([directory]);
+    const isFresh = known?.stamp === stamp.text && stamp.latestMs < index!.trustedMs;
+    if (!isFresh && ownKindOf(`${directory}/meta.json`) === undefined) continue;
+    const row = new Row(id, directory, isFresh ? known : undefined);
+    rows.push(row);
+    if (directories.length < INDEX_FROM) continue;
+    const entry = row.entry(stamp.text);
+    if (entry === undefined) continue;
+    entries.set(key, entry);
+    if (!isFresh) added++;
+  }
+  // A listing of one experiment knows too little for an index of all.
+  if (experiment === undefined && added * 100 > directories.length) {
+    writeIndex(store, entries, startMs);
+  }
+  return rows;
+}
+
+/** All runs of a store, in no particular order. */
+export function listRuns(store: string): RunSummary[] {
+  return rowsOf(store).map((row) => row.summary);
 }
 
 /** Reads a run for the index. What is damaged is said in it. */
-function summarise(id: string, directory: string): Kept {
+function summarise(
+  id: string,
+  directory: string,
+): Rest & { metrics: Record<string, MetricSummary> } {
   const text = (value: unknown) => (typeof value === "string" ? value : null);
   const number = (value: unknown) => (Number.isFinite(value) ? (value as number) : null);
   try {
@@ -118,17 +184,18 @@ function summarise(id: string, directory: string): Kept {
     const { lines, bad } = readMetrics(directory);
     const { tags, bad: badTags } = readTags(directory);
     return {
-      id,
+      run_id: id,
+      run_name: text(meta.name),
       experiment: meta.experiment,
-      name: text(meta.name),
       status: meta.status,
       ...(meta.status === "RUNNING" && { process: meta.process }),
       kind: text(meta.kind),
       model: text(meta.model),
-      parent: text(meta.parent_run_id),
+      parent_run_id: text(meta.parent_run_id),
       user: text(meta.user),
       start_ts_ms: number(meta.start_ts_ms),
       end_ts_ms: number(meta.end_ts_ms),
+      duration_ms: durationOf(meta),
       params,
       tags: Object.fromEntries(tags),
       metrics: summaryOfMetrics(lines, meta.metrics),
@@ -137,25 +204,25 @@ function summarise(id: string, directory: string): Kept {
       error: null,
     };
   } catch (error) {
-    return damaged(id, directory, error as Error);
+    return { ...damaged(id, directory, error as Error), metrics: {} };
   }
 }
 
-function damaged(id: string, directory: string, error: Error): Kept {
+function damaged(id: string, directory: string, error: Error): Rest {
   return {
-    id,
+    run_id: id,
+    run_name: null,
     experiment: directory.split(sep).at(-3) ?? "",
-    name: null,
     status: "DAMAGED",
     kind: null,
     model: null,
-    parent: null,
+    parent_run_id: null,
     user: null,
     start_ts_ms: null,
     end_ts_ms: null,
+    duration_ms: null,
     params: {},
     tags: {},
-    metrics: {},
     datasets: [],
     bad_lines: 0,
     error: error.message,
@@ -211,6 +278,28 @@ export function searchable(run: RunSummary): Searchable {
   };
 }
 
+/** The same of a row, of which only what is asked for is read. */
+function searchableRow(row: Row): Searchable {
+  return {
+    get datasets() {
+      return row.rest.datasets;
+    },
+    value(entity, key) {
+      switch (entity) {
+        case "metric":
+          return Object.hasOwn(row.metrics, key) ? row.metrics[key]!.last : undefined;
+        case "param":
+          return Object.hasOwn(row.rest.params, key) ? paramText(row.rest.params[key]) : undefined;
+        case "tag":
+          return Object.hasOwn(row.rest.tags, key) ? row.rest.tags[key] : undefined;
+        case "attribute":
+          if (key === "run_id") return row.id;
+          return key === "start_time" ? row.startMs : attributeOf(row.summary, key);
+      }
+    },
+  };
+}
+
 export interface SearchOptions {
   /** In MLflow's grammar, such as `metrics.val_loss < 0.3 and params.lr = '0.1'`; all runs by default. */
   readonly filter?: string;
@@ -222,30 +311,61 @@ export interface SearchOptions {
   readonly view?: "active" | "deleted" | "all";
 }
 
-/** Runs that fit, in order. @throws SearchError; StoreError */
-export function searchRuns(store: string, options: SearchOptions = {}): RunSummary[] {
+/** Runs that fit, in order: as many as were asked for. */
+export interface FoundRuns {
+  readonly total: number;
+  readonly runs: Iterable<RunSummary>;
+  /** The same, each as JSON. */
+  readonly texts: Iterable<string>;
+}
+
+/** @param limit how many of them to give; all by default @throws SearchError; StoreError */
+export function findRuns(
+  store: string,
+  options: SearchOptions = {},
+  limit = Number.POSITIVE_INFINITY,
+): FoundRuns {
   const { filter = "", orderBy = [], experiment, view = "active" } = options;
   const fits = parseFilter(filter);
   const compare = parseOrderBy(orderBy);
-  return listRuns(store)
-    .filter((run) => view === "all" || run.is_deleted === (view === "deleted"))
-    .filter((run) => experiment === undefined || run.experiment === experiment)
-    .map((run) => ({ run, seen: searchable(run) }))
+  const found = rowsOf(store, experiment)
+    .filter((row) => view === "all" || row.isDeleted === (view === "deleted"))
+    .map((row) => ({ row, seen: searchableRow(row) }))
     .filter(({ seen }) => fits(seen))
     .sort((a, b) => compare(a.seen, b.seen))
-    .map(({ run }) => run);
+    .map(({ row }) => row);
+  const first = found.slice(0, limit);
+  const each = <T>(of: (row: Row) => T): Iterable<T> => ({
+    *[Symbol.iterator]() {
+      for (const row of first) yield of(row);
+    },
+  });
+  return {
+    total: found.length,
+    runs: each((row) => row.summary),
+    texts: each((row) => row.json),
+  };
+}
+
+/** The same as a list. @throws SearchError; StoreError */
+export function searchRuns(
+  store: string,
+  options: SearchOptions = {},
+  limit?: number,
+): RunSummary[] {
+  return [...findRuns(store, options, limit).runs];
 }
 
 function attributeOf(run: RunSummary, key: string): string | number | null | undefined {
   switch (key) {
     case "run_id":
-      return run.id;
+      return run.run_id;
     case "run_name":
-      return run.name;
+      return run.run_name;
     case "status":
       return run.status;
     case "artifact_uri":
-      return `${run.directory}/artifacts`;
+      return `${run.run_dir}/artifacts`;
     case "user_id":
       return run.user;
     case "experiment":
@@ -255,66 +375,25 @@ function attributeOf(run: RunSummary, key: string): string | number | null | und
     case "kind":
       return run.kind;
     case "parent_run_id":
-      return run.parent;
+      return run.parent_run_id;
     case "start_time":
       return run.start_ts_ms;
     case "end_time":
       return run.end_ts_ms;
     case "duration":
-      return durationOf(run);
+      return run.duration_ms;
     default:
       return undefined;
   }
 }
 
 /** Milliseconds from start to end; null for a run that has not ended. */
-export function durationOf(run: Pick<RunSummary, "start_ts_ms" | "end_ts_ms">): number | null {
-  return run.start_ts_ms === null || run.end_ts_ms === null
-    ? null
-    : run.end_ts_ms - run.start_ts_ms;
+export function durationOf(run: { start_ts_ms?: unknown; end_ts_ms?: unknown }): number | null {
+  const { start_ts_ms: start, end_ts_ms: end } = run;
+  return typeof start === "number" && typeof end === "number" ? end - start : null;
 }
 
 /** A parameter as a text, as a filter compares it: texts as they are, everything else as JSON. */
 export function paramText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function digestOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
-/** The first line says what the rest is, so that a torn or foreign file is none. */
-function headOf(body: string, scanMs: number) {
-  return JSON.stringify({
-    format: 1,
-    raisin: packageVersion(),
-    scan_ms: Math.ceil(scanMs),
-    sha256: digestOf(body),
-  });
-}
-
-function readIndex(store: string): { runs: Index; trustedMs: number } | undefined {
-  const cache = readCache(join(store, INDEX_NAME));
-  if (cache === undefined) return undefined;
-  const { text, writtenMs } = cache;
-  const end = text.indexOf("\n");
-  try {
-    const { scan_ms: scanMs } = JSON.parse(text.slice(0, end)) as { scan_ms: number };
-    const body = text.slice(end + 1);
-    if (text.slice(0, end) !== headOf(body, scanMs)) return undefined;
-    return { runs: JSON.parse(body) as Index, trustedMs: writtenMs - scanMs - CLOCK_MS };
-  } catch {
-    return undefined;
-  }
-}
-
-function writeIndex(store: string, index: Index, startMs: number): void {
-  const body = JSON.stringify(index);
-  const scanMs = performance.now() - startMs;
-  try {
-    writeCache(join(store, INDEX_NAME), `${headOf(body, scanMs)}\n${body}`);
-  } catch (error) {
-    // A store that cannot be written, or a full disk, can be listed all the same.
-    if (!(error instanceof StoreError)) throw error;
-  }
 }

@@ -54,11 +54,18 @@ export interface DatasetSummary {
   readonly context: string;
 }
 
-/** All runs of a store: the directory of each, sorted by experiment and id. Links are no runs. */
-export function* runDirectories(store: string): Generator<{ id: string; directory: string }> {
+/**
+ * The directories of all runs of a store, sorted by experiment and id. Links are no runs.
+ *
+ * @param only the directory of one experiment
+ */
+export function* runDirectories(
+  store: string,
+  only?: string,
+): Generator<{ id: string; directory: string }> {
   const experiments = experimentsDirectory(store);
   for (const experiment of listDirectories(experiments)) {
-    if (!isSafeName(experiment)) continue;
+    if (!isSafeName(experiment) || (only !== undefined && experiment !== only)) continue;
     const runs = join(experiments, experiment, "runs");
     if (ownKindOf(runs) !== "directory") continue;
     for (const id of listDirectories(runs)) {
@@ -210,6 +217,10 @@ export function shownStatus(
 
 /** The same for a run that was read. */
 export function statusOf({ meta, directory }: StoredRun): ShownStatus {
-  const files = ["meta.json", "metrics.jsonl", "params.json"].map((name) => join(directory, name));
-  return shownStatus(meta.status, meta.process, () => stampOf(files).latestMs);
+  return shownStatus(meta.status, meta.process, () => lastWriteMs(directory));
+}
+
+/** When something was last written into a run that goes on, by the file system's clock. */
+export function lastWriteMs(directory: string): number {
+  return stampOf(["meta.json", "metrics.jsonl"].map((name) => join(directory, name))).latestMs;
 }

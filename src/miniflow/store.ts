@@ -405,13 +405,13 @@ export function stampOf(paths: readonly string[]): Stamp {
 }
 
 /** A cache, and when it was written by the file system's clock; undefined where there is none that can be read. */
-export function readCache(path: string): { text: string; writtenMs: number } | undefined {
+export function readCache(path: string): { bytes: Buffer; writtenMs: number } | undefined {
   try {
     const opened = openOwn(path);
     if (opened === undefined) return undefined;
     try {
       const { mtimeMs } = fs.fstatSync(opened.file);
-      return { text: fs.readFileSync(opened.file, "utf8"), writtenMs: mtimeMs };
+      return { bytes: fs.readFileSync(opened.file), writtenMs: mtimeMs };
     } finally {
       closeQuietly(opened.file);
     }
@@ -421,11 +421,16 @@ export function readCache(path: string): { text: string; writtenMs: number } | u
 }
 
 /** Writes what can be made again, as a whole but not durably. @throws StoreError */
-export function writeCache(path: string, text: string): void {
+export function writeCache(path: string, parts: readonly Uint8Array[]): void {
   const temporary = join(dirname(path), `.${randomBytes(6).toString("hex")}.tmp`);
   at("write", path, () => {
     try {
-      fs.writeFileSync(temporary, text, { flag: "wx", mode: 0o644 });
+      const file = fs.openSync(temporary, "wx", 0o644);
+      try {
+        for (const part of parts) writeAll(file, part);
+      } finally {
+        fs.closeSync(file);
+      }
       fs.renameSync(temporary, path);
     } catch (error) {
       removeQuietly(temporary);
@@ -566,6 +571,11 @@ export function appendLine(path: string, line: string): void {
     }
   });
   if (isNew) syncDirectory(dirname(path));
+  // A log that grows in place changes no directory, and who keeps what it read of a run looks at its directory alone. A
+  // name that comes and goes changes it, also for those who may write there without owning it.
+  const mark = join(dirname(path), `.${randomBytes(6).toString("hex")}.tmp`);
+  at("mark", path, () => closeQuietly(fs.openSync(mark, "wx", 0o644)));
+  removeQuietly(mark);
 }
 
 function tooLong(path: string): string {

@@ -88,7 +88,7 @@ function faultsOf(store: string, before = 0): string[] {
     if (sha256 !== run.meta.model_sha256) faults.push(`run ${production} has another model`);
     if (run.meta.model_digest !== digest) faults.push(`run ${production} came out differently`);
   }
-  for (const { id, error, bad_lines } of listRuns(store)) {
+  for (const { run_id: id, error, bad_lines } of listRuns(store)) {
     if (error !== null || bad_lines > 0) faults.push(`run ${id}: ${error ?? "bad lines"}`);
   }
   return faults;
