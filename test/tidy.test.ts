@@ -176,6 +176,7 @@ describe("the library", () => {
   it("reaches neither the server nor a server package", () => {
     expect(texts.has("src/index.ts")).toBe(true);
     expect(checkReach(texts, "src/index.ts")).toEqual([]);
+    expect(checkReach(texts, "src/miniflow/index.ts")).toEqual([]);
   });
 
   it.each([

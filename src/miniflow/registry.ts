@@ -171,7 +171,7 @@ function newestEntry(entries: Registry): [string, RegistryEntry] | undefined {
 function readGeneration(
   store: string,
   generation: number,
-): (Generation & { bytes: Buffer }) | undefined {
+): (Generation & { bytes: Uint8Array }) | undefined {
   const path = generationPath(store, generation);
   const bytes = readOwnFile(path);
   if (bytes === undefined) return undefined;

@@ -49,7 +49,8 @@ function headOf(body: Uint8Array, scanMs: number): string {
 export function readIndex(store: string): RunIndex | undefined {
   const cache = readCache(join(store, INDEX_NAME));
   if (cache === undefined) return undefined;
-  const { bytes, writtenMs } = cache;
+  const { writtenMs } = cache;
+  const bytes = Buffer.from(cache.bytes.buffer, cache.bytes.byteOffset, cache.bytes.length);
   const end = bytes.indexOf("\n");
   const body = bytes.subarray(end + 1);
   let scanMs: number;

@@ -366,7 +366,7 @@ function openOwn(path: string): { file: number; size: number } | undefined {
 const FILE_BYTES_MAX = 64 * 2 ** 20;
 
 /** The bytes of a file of the store's own, not through a link; undefined when there is none. @throws StoreError */
-export function readOwnFile(path: string, limit = FILE_BYTES_MAX): Buffer | undefined {
+export function readOwnFile(path: string, limit = FILE_BYTES_MAX): Uint8Array | undefined {
   const opened = openOwn(path);
   if (opened === undefined) return undefined;
   const { file, size } = opened;
@@ -405,7 +405,7 @@ export function stampOf(paths: readonly string[]): Stamp {
 }
 
 /** A cache, and when it was written by the file system's clock; undefined where there is none that can be read. */
-export function readCache(path: string): { bytes: Buffer; writtenMs: number } | undefined {
+export function readCache(path: string): { bytes: Uint8Array; writtenMs: number } | undefined {
   try {
     const opened = openOwn(path);
     if (opened === undefined) return undefined;
@@ -457,8 +457,15 @@ export function listDirectory(path: string): string[] {
   return entriesOf(path).map(({ name }) => name);
 }
 
+/** A name in a directory, and what stands there; a link is neither. */
+export interface Entry {
+  readonly name: string;
+  isFile(): boolean;
+  isDirectory(): boolean;
+}
+
 /** What a directory holds, sorted by name; nothing when it does not exist. */
-export function entriesOf(path: string): fs.Dirent[] {
+export function entriesOf(path: string): Entry[] {
   try {
     return fs
       .readdirSync(path, { withFileTypes: true })

@@ -10,6 +10,7 @@ import {
   holm,
   kolmogorovTail,
   normalTail,
+  signTail,
 } from "../../src/monitoring/statistics.ts";
 
 /** Relative difference. */
@@ -136,5 +137,42 @@ describe("Holm's correction", () => {
     expect(holm([0.9, 0.5])).toEqual([1, 1]);
     expect(holm([null, 0.02, null])).toEqual([null, 0.02, null]);
     expect(holm([])).toEqual([]);
+  });
+});
+
+describe("the sign test", () => {
+  /** Twice the probability of at most `ones` heads, from whole numbers. */
+  function exact(ones: number, n: number): number {
+    let coefficient = 1n;
+    let sum = 0n;
+    for (let k = 0; k <= ones; k++) {
+      sum += coefficient;
+      coefficient = (coefficient * BigInt(n - k)) / BigInt(k + 1);
+    }
+    // 2^60 as many parts of a whole, so that a quotient of whole numbers keeps 18 digits.
+    return Math.min(1, Number((2n * sum * 2n ** 120n) / 2n ** BigInt(n)) / 2 ** 120);
+  }
+
+  it("is what counting says", () => {
+    expect(signTail(0, 0)).toBe(1);
+    expect(signTail(1, 10)).toBeCloseTo(22 / 1024, 15);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 300 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (n, share) => {
+          const ones = Math.floor((n / 2) * share);
+          const p = exact(ones, n);
+          // What is below 2^-100 the whole numbers above have lost.
+          if (p > 2 ** -100) expect(apart(signTail(ones, n), p)).toBeLessThan(1e-12);
+        },
+      ),
+    );
+  });
+
+  it("does not overflow for a million rows", () => {
+    const p = signTail(499_000, 1_000_000);
+    expect(p).toBeCloseTo(normalTail(1999 / 1000), 6);
+    expect(signTail(0, 1_000_000)).toBeGreaterThanOrEqual(0);
   });
 });

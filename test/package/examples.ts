@@ -43,7 +43,7 @@ export interface RunnableExample {
 
 /**
  * @param names what the library exports: an example in a doc comment need not import
- * @param from what stands for "raisin" in its imports
+ * @param from what stands for "raisin" in its imports; "raisin/miniflow" goes by the same folder
  */
 export function toRunnable(
   code: string,
@@ -62,13 +62,20 @@ export function toRunnable(
       : `const ${variable} = ${expression};\nexport const ${name} = ${variable};`;
   });
   const used = names.filter((name) => new RegExp(`\\b${name}\\b`).test(code));
-  const isImported = /from "raisin";/.test(code);
+  const isImported = /from "raisin(?:\/miniflow)?";/.test(code);
   const text = [
     ...(isImported ? [] : [`import { ${used.join(", ")} } from "raisin";`]),
     ...lines,
     "export {};",
   ].join("\n");
-  return { code: text.replaceAll('from "raisin";', `from ${JSON.stringify(from)};`), claims };
+  const miniflow =
+    from === "raisin" ? "raisin/miniflow" : from.replace("index.ts", "miniflow/index.ts");
+  return {
+    code: text
+      .replaceAll('from "raisin";', `from ${JSON.stringify(from)};`)
+      .replaceAll('from "raisin/miniflow";', `from ${JSON.stringify(miniflow)};`),
+    claims,
+  };
 }
 
 /** A remark in words is no claim. */

@@ -84,6 +84,9 @@ describe("the tarball", () => {
         "build/core.scalar.wasm",
         "build/dist/index.d.ts",
         "build/dist/index.js",
+        "build/dist/miniflow/index.d.ts",
+        "build/dist/miniflow/index.js",
+        "assembly/released.json",
         "data/raisins-simulated.csv",
       ]),
     );
@@ -161,6 +164,24 @@ console.log(JSON.stringify({ labels: loaded.predict(X), p, digest: loaded.digest
     });
   });
 
+  test("tracks runs of any experiment, and promotes them", async () => {
+    writeFileSync(
+      join(project, "track.js"),
+      `import { changeRegistry, history, readRegistry, searchRuns, startRun } from "raisin/miniflow";
+const run = await startRun({ store: "tracked", experiment: "mine", name: "first" });
+run.logParams({ depth: 3 });
+run.logMetrics({ auc: 0.9 }, { step: 1 });
+const part = await run.startRun({ name: "fold" });
+part.endRun("FAILED");
+run.endRun();
+changeRegistry("tracked", "tree", () => ({ action: "promote", runId: run.id, reason: "first" }));
+const [found] = searchRuns("tracked", { filter: "metrics.auc > 0.8 and params.depth = '3'" });
+console.log(JSON.stringify([found.run_name, readRegistry("tracked").get("tree").production === run.id, history("tracked").length, found.metrics.auc.last]));`,
+    );
+    const { code, stdout, stderr } = await runNode(["track.js"], { cwd: project });
+    expect([code, stderr, stdout]).toEqual([0, "", '["first",true,1,0.9]\n']);
+  });
+
   test("gives what src/index.ts exports, and nothing of its insides", async () => {
     const script = `console.log(JSON.stringify(Object.keys(await import("raisin")).sort()));
       const inside = await import("raisin/build/dist/core/core.js").catch((error) => error.code);
@@ -210,6 +231,7 @@ describe("the types of the package", () => {
   readCsv,
   type TrainingFile,
 } from "raisin";
+import { type ActiveRun, type RunSummary, searchRuns, startRun } from "raisin/miniflow";
 
 const options: LogisticRegressionOptions = { lr: 0.5, iterations: 10, positive: "y", valFraction: 0.2 };
 const data: TrainingFile = await readCsv("x.csv", { label: "Class", features: ["a"], drop: [] });
@@ -228,9 +250,13 @@ const said: Explanation = byRows.explain({ a: 1 });
 const logit: number = byRows.explain([1]).logit;
 const bytes: Uint8Array = byRows.save();
 const nothing: Promise<void> = byRows.save("model.npz");
+const run: ActiveRun = await startRun({ store: "x", tags: { a: "b" } });
+run.logMetrics([{ key: "loss", value: 1, step: 2 }]);
+const runs: readonly RunSummary[] = searchRuns("x", { orderBy: ["metrics.loss ASC"] });
+const last: number | undefined = runs[0]?.metrics["loss"]?.last;
 const loss: Metrics["loss"] = LogisticRegression.load(bytes).metrics.train.loss;
 const classes: readonly [string, string] = byDataset.classes;
-export const used = [p, labels, said.feature_contrib_logit["a"], logit, nothing, loss, classes, file.fileSha256, data.guesses];
+export const used = [p, labels, said.feature_contrib_logit["a"], logit, nothing, loss, last, classes, file.fileSha256, data.guesses];
 
 // @ts-expect-error: the label column is not optional
 await readCsv("x.csv", {});
