@@ -187,10 +187,11 @@ test("a store that writes its files in place is found to be broken", async () =>
   await follow(startTraining(store, "m", {}));
   const copy = join(temporaryDirectory(), "miniflow");
   cpSync(store, copy, { recursive: true });
-  const { lines } = await follow(startTraining(copy, "other", {}));
+  const inPlace = { FAULT_RENAME: "in place" };
+  const { lines } = await follow(startTraining(copy, "other", inPlace));
   const steps = lines.filter((line) => line.startsWith("step "));
   const number = steps.findIndex((line) => /renameSync .*registry\.json/.test(line)) + 1;
-  const env = { FAULT_KILL: `${number} half`, FAULT_RENAME: "in place" };
+  const env = { ...inPlace, FAULT_KILL: `${number} half` };
   const { code } = await follow(startTraining(store, "other", env));
   expect(code).toBeNull();
   expect(() => faultsOf(store)).toThrow(/registry\.json: not valid JSON/);
