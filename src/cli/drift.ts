@@ -3,7 +3,6 @@ import { basename } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
 import { readFileIfAny, writeTarget } from "../miniflow/store.ts";
-import { modelDigest } from "../model/model-file.ts";
 import { predictColumns } from "../model/predict.ts";
 import { driftOf } from "../monitoring/drift.ts";
 import { driftHtml } from "../monitoring/drift-html.ts";
@@ -61,7 +60,7 @@ export async function runDrift(flags: DriftFlags, signal: AbortSignal): Promise<
   );
   const facts = {
     model_run: run?.id ?? null,
-    model_digest: modelDigest(model),
+    model_digest: chosen.digest,
     file: basename(flags.data),
     file_sha256: table.fileSha256,
     unseen_cells: unseen,

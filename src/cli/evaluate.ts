@@ -5,7 +5,6 @@ import type { Input } from "../data/encoding.ts";
 import { toFileDataset } from "../data/files.ts";
 import { readEnvironment } from "../miniflow/environment.ts";
 import { evaluationOf } from "../model/metrics.ts";
-import { modelDigest } from "../model/model-file.ts";
 import { scoreColumns } from "../model/predict.ts";
 import { describeDataset, recordEvaluation } from "../recording/record.ts";
 import { figure, plain, table as tableOf } from "./charts.ts";
@@ -47,10 +46,13 @@ export async function runEvaluate(flags: EvaluateFlags, signal: AbortSignal): Pr
   const weighing = values && { values, total: weight };
   const evaluation = evaluationOf(score, dataset.y, threshold, weighing);
   const { metrics } = evaluation;
-  const digest = modelDigest(model);
+  const { digest } = chosen;
+  const experiment = flags.experiment ?? run?.experiment ?? dataset.name.trim();
+  // A file may be called what no experiment can.
+  checkNames({ experiment });
   const recorded = await recordEvaluation(source, dataset, {
     store: flags.store,
-    experiment: flags.experiment ?? run?.experiment ?? dataset.name,
+    experiment,
     model: name,
     modelDigest: digest,
     modelRun: run?.id ?? null,

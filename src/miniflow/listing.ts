@@ -113,9 +113,14 @@ class Row {
     return shownStatus(this.rest.status, this.rest.process, () => lastWriteMs(this.directory));
   }
 
-  get summary(): RunSummary {
+  /** Everything but the metrics. */
+  get facts(): Omit<RunSummary, "metrics"> {
     const { process: _, ...rest } = this.rest;
-    return { ...rest, metrics: this.metrics, ...this.#fresh() };
+    return { ...rest, ...this.#fresh() };
+  }
+
+  get summary(): RunSummary {
+    return { ...this.facts, metrics: this.metrics };
   }
 
   /** The same as JSON; of what the index has, nothing is parsed. */
@@ -294,7 +299,7 @@ function searchableRow(row: Row): Searchable {
           return Object.hasOwn(row.rest.tags, key) ? row.rest.tags[key] : undefined;
         case "attribute":
           if (key === "run_id") return row.id;
-          return key === "start_time" ? row.startMs : attributeOf(row.summary, key);
+          return key === "start_time" ? row.startMs : attributeOf(row.facts, key);
       }
     },
   };
@@ -356,7 +361,10 @@ export function searchRuns(
   return [...findRuns(store, options, limit).runs];
 }
 
-function attributeOf(run: RunSummary, key: string): string | number | null | undefined {
+function attributeOf(
+  run: Omit<RunSummary, "metrics">,
+  key: string,
+): string | number | null | undefined {
   switch (key) {
     case "run_id":
       return run.run_id;

@@ -2,7 +2,6 @@
 import * as z from "zod";
 import { ERRORS } from "./http-error.ts";
 import {
-  bodySchemas,
   errorSchema,
   explanationSchema,
   inferAnswerSchema,
@@ -66,7 +65,7 @@ const inPath = (name: string, description: string, known: readonly string[]): Js
 });
 
 function operations(model: ServedModel | null): Operation[] {
-  const schemas = model === null ? null : bodySchemas(model.model);
+  const schemas = model === null ? null : model.inputs.schemas;
   const features = { type: "object", description: "the features of one row, by name" };
   const row = schemas === null ? features : schemaOf(schemas.row);
   const body = schemas === null ? features : schemaOf(schemas.predict);
