@@ -7,11 +7,12 @@ import {
   PRODUCTION,
   type RegistryEntry,
   readRegistry,
+  rollback,
 } from "../miniflow/registry.ts";
 import { findRun, isDeleted, readRun, statusOf } from "../miniflow/runs.ts";
 import { StoreError } from "../miniflow/store.ts";
 import { NoModelError } from "../recording/no-model-error.ts";
-import { promoteRun, rollBack } from "../recording/promote-run.ts";
+import { checkModel, promoteRun } from "../recording/promote-run.ts";
 import { figure, plain } from "./charts.ts";
 import { EXIT, UsageError } from "./exit.ts";
 import { checkNames, type GateFlags, gateOf } from "./options.ts";
@@ -254,9 +255,8 @@ export function runRollback(model: string, flags: RollbackFlags): number {
   const { store, to, why, by } = flags;
   const entry = entryOf(store, model);
   const runId = to === undefined ? undefined : targetOf(store, model, to);
-  const change = rollBack({
-    store,
-    model,
+  const change = rollback(store, model, {
+    check: (id) => checkModel(store, id),
     ...(runId !== undefined && { to: runId }),
     ...(why !== undefined && { reason: why }),
     ...(by !== undefined && { by }),

@@ -18,11 +18,12 @@ export {
   type Generation,
   history,
   type Proposal,
+  promote,
   type Registry,
   type RegistryEntry,
   RegistryError,
   readRegistry,
-  rollbackTarget,
+  rollback,
 } from "./registry.ts";
 export { collectGarbage, deleteRun, type Garbage, restoreRun } from "./removal.ts";
 export {

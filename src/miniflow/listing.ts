@@ -95,13 +95,17 @@ class Row {
     return this.#rest;
   }
 
+  get isDamaged(): boolean {
+    return this.#entry === undefined && this.rest.error !== null;
+  }
+
   /**
    * For the index; undefined for a run that goes on, which changes, and for a damaged one, which another reader may be
    * able to read.
    */
   entry(stamp: string): IndexEntry | undefined {
     if (this.#entry !== undefined) return this.#entry;
-    if (this.rest.status === "RUNNING" || this.rest.error !== null) return undefined;
+    if (this.rest.status === "RUNNING" || this.isDamaged) return undefined;
     const { startMs, isDeleted } = this;
     const [metrics, rest] = [JSON.stringify(this.metrics), JSON.stringify(this.rest)];
     return { stamp, startMs, isDeleted, metrics, rest };
@@ -155,8 +159,9 @@ function rowsOf(store: string, experiment?: string): Row[] {
     const known = index?.entries.get(key);
     const stamp = stampOf([directory]);
     const isFresh = known?.stamp === stamp.text && stamp.latestMs < index!.trustedMs;
-    if (!isFresh && ownKindOf(`${directory}/meta.json`) === undefined) continue;
     const row = new Row(id, directory, isFresh ? known : undefined);
+    // Not yet a run; or removed while it was read, and then it is no damaged one.
+    if (row.isDamaged && ownKindOf(`${directory}/meta.json`) === undefined) continue;
     rows.push(row);
     if (directories.length < INDEX_FROM) continue;
     const entry = row.entry(stamp.text);

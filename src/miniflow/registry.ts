@@ -306,6 +306,52 @@ export function changeRegistry(
   );
 }
 
+/** What goes on record with a change. */
+export interface ChangeOptions {
+  readonly reason?: string;
+  /** By default the account that runs this. */
+  readonly by?: string;
+}
+
+/**
+ * Puts a run into production, or under another alias. Nothing is compared: who did that says so in `figures`.
+ *
+ * @throws RegistryError for a run that is not finished; StoreError
+ */
+export function promote(
+  store: string,
+  model: string,
+  runId: string,
+  options: ChangeOptions & { readonly alias?: string; readonly figures?: Figures } = {},
+): Change {
+  const proposal: Proposal = { action: "promote", runId, reason: "", ...options };
+  return changeRegistry(store, model, () => proposal)!;
+}
+
+/**
+ * Puts an earlier run back into production.
+ *
+ * @param options to: which, by default what was in production before the present one. check: throws for a run of no use
+ * @returns undefined when that run is in production already
+ * @throws RegistryError when there is no such model or nothing to go back to; StoreError
+ */
+export function rollback(
+  store: string,
+  model: string,
+  options: ChangeOptions & { readonly to?: string; readonly check?: (runId: string) => void } = {},
+): Change | undefined {
+  const { to, check, ...record } = options;
+  return changeRegistry(store, model, (entry) => {
+    if (entry === undefined)
+      throw new RegistryError(`There is no model ${shown(model)} in ${store}`);
+    const current = entry.production;
+    const runId = to ?? rollbackTarget(store, model, current);
+    if (runId === current) return undefined;
+    check?.(runId);
+    return { action: "rollback", runId, reason: `rolled back from run ${current}`, ...record };
+  });
+}
+
 /** On network file systems a link that succeeded can be told as one that failed: the nonce says whose it is. */
 function isCommitted(store: string, next: { entry: RegistryEntry }): boolean {
   const { generation, nonce } = next.entry;
@@ -458,7 +504,7 @@ export function versionsOf(changes: readonly { change: Change }[]): Map<string, 
  *
  * @throws RegistryError when there was nothing
  */
-export function rollbackTarget(store: string, model: string, current: string): string {
+function rollbackTarget(store: string, model: string, current: string): string {
   const promotion = history(store, model).find(
     ({ change }) =>
       change.action === "promote" && change.alias === PRODUCTION && change.to === current,

@@ -9,7 +9,6 @@ import {
   type Proposal,
   type RegistryEntry,
   RegistryError,
-  rollbackTarget,
 } from "../miniflow/registry.ts";
 import { findRun, readRun } from "../miniflow/runs.ts";
 import type { Model } from "../model/model.ts";
@@ -163,31 +162,9 @@ async function candidateOf(
   return { model, ...rows, figures };
 }
 
-export interface RollbackRequest {
-  readonly store: string;
-  readonly model: string;
-  /** A run id or a version; by default what was in production before. */
-  readonly to?: string;
-  readonly reason?: string;
-  readonly by?: string;
-}
-
-/** Puts an earlier run back into production. Its model is checked first. @throws as `promoteRun` */
-export function rollBack(request: RollbackRequest): Change | undefined {
-  const { store, model, by } = request;
-  const entries = readEntries(store);
-  if (!entries.has(model)) {
-    const known = [...entries.keys()].join(", ") || "none";
-    throw new NoModelError(`There is no model "${model}" in ${store}; known are: ${known}`);
-  }
-  return changeRegistry(store, model, (entry) => {
-    const current = entry!.production;
-    const runId = request.to ?? rollbackTarget(store, model, current);
-    if (runId === current) return undefined;
-    const directory = findRun(store, runId);
-    if (directory === undefined) throw new RegistryError(`Cannot find run "${runId}" in ${store}`);
-    if (readRun(directory).meta.kind === "train") readStoredModel(directory);
-    const reason = request.reason ?? `rolled back from run ${current}`;
-    return { action: "rollback", runId, reason, ...(by !== undefined && { by }) };
-  });
+/** Whether a run that is to go back into production still has the model that it recorded. @throws Error when it has not */
+export function checkModel(store: string, runId: string): void {
+  const directory = findRun(store, runId);
+  if (directory !== undefined && readRun(directory).meta.kind === "train")
+    readStoredModel(directory);
 }

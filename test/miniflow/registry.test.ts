@@ -19,9 +19,10 @@ import {
   changeRegistry,
   checkChain,
   history,
+  promote as promoteRun,
   RegistryError,
   readRegistry,
-  rollbackTarget,
+  rollback,
   viewState,
 } from "../../src/miniflow/registry.ts";
 import { StoreError } from "../../src/miniflow/store.ts";
@@ -39,15 +40,8 @@ async function makeRun(store: string, status: "FINISHED" | "FAILED" = "FINISHED"
   return run.id;
 }
 
-function promote(store: string, model: string, runId: string, more = {}): Change | undefined {
-  return changeRegistry(store, model, () => ({
-    action: "promote",
-    runId,
-    reason: "it is better",
-    by: "ann",
-    ...more,
-  }));
-}
+const promote = (store: string, model: string, runId: string, more = {}): Change =>
+  promoteRun(store, model, runId, { reason: "it is better", by: "ann", ...more });
 
 const view = (store: string): Json => readJson(store, "registry.json");
 const generationPath = (store: string, number: number) =>
@@ -268,23 +262,37 @@ describe("versions and aliases", () => {
   });
 });
 
-describe("rollbackTarget()", () => {
-  const roll = (store: string, runId: string) =>
-    changeRegistry(store, "m", () => ({ action: "rollback", runId, reason: "worse" }));
-
+describe("rollback()", () => {
   test("goes back one promotion a time, and not to what was rolled back from", async () => {
     const { store, ids } = await historyOf(3);
-    expect(rollbackTarget(store, "m", ids[2]!)).toBe(ids[1]);
-    roll(store, ids[1]!);
-    expect(rollbackTarget(store, "m", ids[1]!)).toBe(ids[0]);
-    roll(store, ids[0]!);
-    expect(() => rollbackTarget(store, "m", ids[0]!)).toThrow(/no run was in production before/);
+    expect(rollback(store, "m", { reason: "worse", by: "bob" })).toMatchObject({
+      action: "rollback",
+      from: ids[2],
+      to: ids[1],
+      version: 2,
+      reason: "worse",
+      by: "bob",
+    });
+    expect(rollback(store, "m")?.to).toBe(ids[0]);
+    expect(() => rollback(store, "m")).toThrow(/no run was in production before/);
+    expect(readRegistry(store).get("m")?.production).toBe(ids[0]);
   });
 
   test("knows the newest promotion of a run that was promoted twice", async () => {
     const { store, ids } = await historyOf(2);
     promote(store, "m", ids[0]!);
-    expect(rollbackTarget(store, "m", ids[0]!)).toBe(ids[1]);
+    expect(rollback(store, "m")?.to).toBe(ids[1]);
+  });
+
+  test("to the run that is there is no change; of no model an error; a check may refuse", async () => {
+    const { store, ids } = await historyOf(2);
+    expect(rollback(store, "m", { to: ids[1]! })).toBeUndefined();
+    expect(() => rollback(store, "none")).toThrow(/There is no model "none"/);
+    const check = () => {
+      throw new Error("damaged");
+    };
+    expect(() => rollback(store, "m", { check })).toThrow("damaged");
+    expect(history(store)).toHaveLength(2);
   });
 });
 
