@@ -67,6 +67,8 @@ export interface RunOptions {
   /** What people call the run; any number of runs may have the same one. */
   readonly name?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** What the run uses, as far as that is known from the start. */
+  readonly datasets?: readonly DatasetRecord[];
   /** Further fields of meta.json. */
   readonly fields?: Readonly<Record<string, unknown>>;
   /** Where the run happens, for whoever has begun to ask for it already. */
@@ -233,35 +235,11 @@ export class ActiveRun {
     for (const [key, value] of Object.entries(tags)) this.setTag(key, value);
   }
 
-  /** Records a dataset that the run uses. @throws RangeError */
+  /** Records a dataset that the run uses. @throws RangeError; StoreError */
   logDataset(dataset: DatasetRecord): void {
     this.#refuseEnded("log a dataset");
-    const { name, rows, digests = {}, context } = dataset;
-    if (typeof name !== "string" || name === "" || name.length > DATASET_NAME_MAX) {
-      throw new RangeError(
-        `Cannot log dataset ${shown(name)}: its name must be a text of 1 to ${DATASET_NAME_MAX} characters`,
-      );
-    }
-    if (context !== undefined) checkName("a dataset's context", context);
-    if (rows !== undefined && (!Number.isSafeInteger(rows) || rows < 0)) {
-      throw new RangeError(
-        `Cannot log dataset "${name}": rows must be a whole number from 0, not ${shown(rows)}`,
-      );
-    }
-    for (const [key, digest] of Object.entries(digests)) {
-      checkName("a digest", key);
-      if (typeof digest !== "string" || digest === "" || digest.length > TAG_MAX) {
-        throw new RangeError(`Cannot log dataset "${name}": digest ${key} must be a text`);
-      }
-    }
     const before = Array.isArray(this.#meta.datasets) ? this.#meta.datasets : [];
-    const record = {
-      name,
-      ...(rows !== undefined && { rows }),
-      ...(context !== undefined && { context }),
-      digests,
-    };
-    this.amend({ datasets: [...before, record] });
+    this.amend({ datasets: [...before, checkedDataset(dataset)] });
   }
 
   /**
@@ -351,6 +329,7 @@ export async function startRun(options: RunOptions = {}): Promise<ActiveRun> {
   checkName("an experiment", experiment);
   if (name !== undefined) checkName("a run", name);
   for (const [key, value] of Object.entries(tags)) checkTag(key, value);
+  const datasets = options.datasets?.map(checkedDataset);
   const environment = await (options.environment ?? readEnvironment());
   const runs = join(experimentsDirectory(store), experimentDirectory(experiment), "runs");
   ensureDirectory(runs);
@@ -363,6 +342,7 @@ export async function startRun(options: RunOptions = {}): Promise<ActiveRun> {
       run_id: id,
       experiment,
       ...(name !== undefined && { name }),
+      ...(datasets !== undefined && { datasets }),
       status: "RUNNING",
       start_ts_ms: Date.now(),
       end_ts_ms: null,
@@ -383,6 +363,33 @@ function isParamValue(value: unknown): value is ParamValue {
     (typeof value === "number" && Number.isFinite(value)) ||
     (Array.isArray(value) && value.every((item) => !Array.isArray(item) && isParamValue(item)))
   );
+}
+
+/** @throws RangeError */
+function checkedDataset({ name, rows, digests = {}, context }: DatasetRecord): DatasetRecord {
+  if (typeof name !== "string" || name === "" || name.length > DATASET_NAME_MAX) {
+    throw new RangeError(
+      `Cannot log dataset ${shown(name)}: its name must be a text of 1 to ${DATASET_NAME_MAX} characters`,
+    );
+  }
+  if (context !== undefined) checkName("a dataset's context", context);
+  if (rows !== undefined && (!Number.isSafeInteger(rows) || rows < 0)) {
+    throw new RangeError(
+      `Cannot log dataset "${name}": rows must be a whole number from 0, not ${shown(rows)}`,
+    );
+  }
+  for (const [key, digest] of Object.entries(digests)) {
+    checkName("a digest", key);
+    if (typeof digest !== "string" || digest === "" || digest.length > TAG_MAX) {
+      throw new RangeError(`Cannot log dataset "${name}": digest ${key} must be a text`);
+    }
+  }
+  return {
+    name,
+    ...(rows !== undefined && { rows }),
+    ...(context !== undefined && { context }),
+    digests,
+  };
 }
 
 function checkTag(key: string, value: unknown): void {

@@ -132,6 +132,7 @@ export async function recordTraining(
     store,
     experiment,
     environment,
+    datasets: [datasetRecord(dataset, "training")],
     fields: {
       kind: "train",
       model: request.model,
@@ -140,7 +141,6 @@ export async function recordTraining(
     },
   });
   return within(run, signal, async () => {
-    run.logDataset(datasetRecord(dataset, "training"));
     const params = paramsOf(dataset, request);
     run.logParams(params);
     let logged = 0;
@@ -301,6 +301,7 @@ export async function recordEvaluation(
     store,
     experiment,
     environment,
+    datasets: [datasetRecord(dataset, "evaluation")],
     fields: {
       kind: "evaluate",
       model: request.model,
@@ -311,7 +312,6 @@ export async function recordEvaluation(
     },
   });
   return within(run, request.signal, async () => {
-    run.logDataset(datasetRecord(dataset, "evaluation"));
     const { confusion, rows, ...figures } = request.evaluation.metrics;
     run.logParams({ model_digest: request.modelDigest, model_run: request.modelRun });
     run.logMetrics(
