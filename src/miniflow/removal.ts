@@ -137,7 +137,8 @@ function removeRun(directory: string, id: string): void {
 
 /** Since when a file or directory has been as it is, in milliseconds. */
 function ageOf(path: string): number {
-  return Date.now() - stampOf([path]).latestMs;
+  // File systems count finer than the clock, so that what was just written may look like tomorrow's.
+  return Math.max(0, Date.now() - stampOf([path]).latestMs);
 }
 
 export interface Leftover {

@@ -31,7 +31,7 @@ export interface IndexEntry {
   readonly rest: string;
 }
 
-/** Entries by `<experiment's directory>/<run id>`. */
+/** Entries by their place below experiments/. */
 export type Entries = ReadonlyMap<string, IndexEntry>;
 
 export interface RunIndex {

@@ -222,5 +222,5 @@ export function statusOf({ meta, directory }: StoredRun): ShownStatus {
 
 /** When something was last written into a run that goes on, by the file system's clock. */
 export function lastWriteMs(directory: string): number {
-  return stampOf(["meta.json", "metrics.jsonl"].map((name) => join(directory, name))).latestMs;
+  return stampOf(["meta.json", "metrics.jsonl"].map((name) => join(directory, name))).writtenMs;
 }

@@ -385,12 +385,15 @@ export interface Stamp {
   readonly text: string;
   /** Milliseconds since 1970 by the file system's clock; 0 where there is no file. */
   readonly latestMs: number;
+  /** The same of what was written alone: a copy keeps it, where it was made to. */
+  readonly writtenMs: number;
 }
 
 /** The stamp of some paths, links not followed; absent ones have a place in it, too. */
 export function stampOf(paths: readonly string[]): Stamp {
   let text = "";
   let latestMs = 0;
+  let writtenMs = 0;
   for (const path of paths) {
     const info = at("read", path, () => fs.lstatSync(path, { throwIfNoEntry: false }));
     if (info === undefined) {
@@ -400,8 +403,9 @@ export function stampOf(paths: readonly string[]): Stamp {
     const { ino, size, mtimeMs, ctimeMs } = info;
     text += `${ino},${size},${mtimeMs},${ctimeMs};`;
     latestMs = Math.max(latestMs, mtimeMs, ctimeMs);
+    writtenMs = Math.max(writtenMs, mtimeMs);
   }
-  return { text, latestMs };
+  return { text, latestMs, writtenMs };
 }
 
 /** A cache, and when it was written by the file system's clock; undefined where there is none that can be read. */

@@ -1,4 +1,5 @@
 // Does a run on disk hold what was logged, refuse what it must, and get found by its id and by nothing else?
+import { spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -15,10 +16,16 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { isSafeName } from "../../src/miniflow/names.ts";
-import { findRun, readArtifact, readMetrics, readRun } from "../../src/miniflow/runs.ts";
+import { findRun, readArtifact, readMetrics, readRun, readTags } from "../../src/miniflow/runs.ts";
 import { StoreError } from "../../src/miniflow/store.ts";
-import { type ActiveRun, experimentDirectory, startRun } from "../../src/miniflow/tracker.ts";
-import { filesBelow, readJson, temporaryDirectory } from "../support/cli.ts";
+import {
+  type ActiveRun,
+  appendTag,
+  defaultStore,
+  experimentDirectory,
+  startRun,
+} from "../../src/miniflow/tracker.ts";
+import { filesBelow, ROOT, readJson, runNode, temporaryDirectory } from "../support/cli.ts";
 import { ENVIRONMENT } from "../support/environment.ts";
 
 /** A run in an environment that is known. */
@@ -179,6 +186,216 @@ describe("a run", () => {
     run.endRun("FAILED", { error: "disk" });
     expect(readJson(meta)).toMatchObject({ status: "FAILED", error: "disk" });
   });
+});
+
+describe("parameters", () => {
+  test("are written once: the same value passes, another is an error, and nothing of its batch is written", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    run.logParams({ lr: 0.1, features: ["a", "b"], none: null });
+    run.logParam("lr", 0.1);
+    run.logParams({ features: ["a", "b"], more: true });
+    const before = { lr: 0.1, features: ["a", "b"], none: null, more: true };
+    expect(readJson(run.directory, "params.json")).toEqual(before);
+    for (const params of [
+      { added: 1, lr: 0.2 },
+      { lr: "0.1" },
+      { features: ["b", "a"] },
+      { none: 0 },
+    ]) {
+      expect(() => run.logParams(params)).toThrow(/parameters are written once/);
+    }
+    expect(readJson(run.directory, "params.json")).toEqual(before);
+  });
+
+  test.each([
+    [{ a: Number.NaN }],
+    [{ a: Number.POSITIVE_INFINITY }],
+    [{ a: undefined }],
+    [{ a: {} }],
+    [{ a: [[1]] }],
+    [{ a: () => 1 }],
+    [{ "": 1 }],
+    [{ " a": 1 }],
+    [{ ["x".repeat(251)]: 1 }],
+    [{ "a\nb": 1 }],
+  ])("refuses %j", async (params) => {
+    const run = await start(temporaryDirectory(), "x");
+    expect(() => run.logParams(params)).toThrow(RangeError);
+    expect(existsSync(join(run.directory, "params.json"))).toBe(false);
+  });
+});
+
+describe("tags", () => {
+  test("are set while a run goes on and after its end; a torn line swallows no other", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    run.setTags({ note: "first", kept: "yes" });
+    run.endRun();
+    writeFileSync(join(run.directory, "tags.jsonl"), '{"key":"note","va', { flag: "a" });
+    appendTag(run.directory, "note", "last é\n");
+    expect(readTags(run.directory)).toEqual({
+      tags: new Map([
+        ["note", "last é\n"],
+        ["kept", "yes"],
+      ]),
+      bad: 1,
+    });
+    expect(() => run.setTag("long", "x".repeat(8001))).toThrow(/at most 8000 characters/);
+    expect(() => run.setTag("n", 5 as unknown as string)).toThrow(RangeError);
+  });
+
+  test("of many processes at once are all there", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    const library = JSON.stringify(join(ROOT, "build/dist/miniflow/index.js"));
+    const code = `import { appendTag } from ${library};
+      for (let k = 0; k < 25; k++) appendTag(${JSON.stringify(run.directory)}, process.argv[1] + "-" + k, "x".repeat(500));`;
+    const writers = Array.from({ length: 6 }, (_, k) =>
+      runNode(["--input-type=module", "-e", code, String(k)], { cwd: run.directory }),
+    );
+    for (const { code: exit, stderr } of await Promise.all(writers))
+      expect([exit, stderr]).toEqual([0, ""]);
+    const { tags, bad } = readTags(run.directory);
+    expect([tags.size, bad]).toEqual([150, 0]);
+  });
+});
+
+describe("datasets", () => {
+  test("are recorded, those of the start and later ones", async () => {
+    const run = await startRun({
+      store: temporaryDirectory(),
+      datasets: [{ name: "a", rows: 0, context: "training" }],
+      environment: Promise.resolve(ENVIRONMENT),
+    });
+    run.logDataset({ name: "b \u0007", digests: { sha256: "1" } });
+    expect(readJson(run.directory, "meta.json").datasets).toEqual([
+      { name: "a", rows: 0, context: "training", digests: {} },
+      { name: "b \u0007", digests: { sha256: "1" } },
+    ]);
+    for (const bad of [
+      { name: "" },
+      { name: "a", rows: -1 },
+      { name: "a", rows: 0.5 },
+      { name: "a", context: "" },
+      { name: "a", digests: { x: "" } },
+    ]) {
+      expect(() => run.logDataset(bad)).toThrow(RangeError);
+    }
+  });
+});
+
+describe("logArtifact()", () => {
+  const base = temporaryDirectory();
+  const tree = join(base, "plots");
+  beforeAll(() => {
+    mkdirSync(join(tree, "deep/er"), { recursive: true });
+    writeFileSync(join(tree, "a b.txt"), "one");
+    writeFileSync(join(tree, "deep/er/é.bin"), new Uint8Array(3_000_000).fill(7));
+    writeFileSync(join(base, "single.txt"), "two");
+  });
+
+  test("copies a file, and a directory with all that it holds", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    run.logArtifact(join(base, "single.txt"));
+    run.logArtifact(join(base, "single.txt"), "renamed/it.txt");
+    run.logArtifact(tree);
+    run.endRun();
+    expect(filesBelow(join(run.directory, "artifacts"))).toEqual([
+      "plots/a b.txt",
+      "plots/deep/er/é.bin",
+      "renamed/it.txt",
+      "single.txt",
+    ]);
+    expect(readArtifact(run.directory, "plots/deep/er/é.bin")).toHaveLength(3_000_000);
+    expect(Buffer.from(readArtifact(run.directory, "renamed/it.txt")!).toString()).toBe("two");
+  });
+
+  test.each<[string, (directory: string) => void]>([
+    ["a link", (directory) => symlinkSync("/etc/passwd", join(directory, "z"))],
+    ["a link to a directory", (directory) => symlinkSync("/etc", join(directory, "z"))],
+    ["a hidden file", (directory) => writeFileSync(join(directory, ".z"), "")],
+    ["an encoded name", (directory) => writeFileSync(join(directory, "%2e%2e"), "")],
+    ["a name with a backslash", (directory) => writeFileSync(join(directory, "a\\b"), "")],
+    ["a FIFO", (directory) => expect(spawnSync("mkfifo", [join(directory, "z")]).status).toBe(0)],
+  ])("copies nothing of a directory that holds %s", async (_, spoil) => {
+    const directory = join(temporaryDirectory(), "source");
+    mkdirSync(directory);
+    writeFileSync(join(directory, "a"), "good");
+    spoil(directory);
+    const store = temporaryDirectory();
+    const run = await start(store, "x");
+    const before = filesBelow(store);
+    expect(() => run.logArtifact(directory)).toThrow(RangeError);
+    expect(filesBelow(store)).toEqual(before);
+  });
+
+  test.each(["/dev/null", "/dev/zero", join("/proc", "self/exe")])(
+    "refuses %s itself",
+    async (path) => {
+      const run = await start(temporaryDirectory(), "x");
+      expect(() => run.logArtifact(path)).toThrow(RangeError);
+      expect(existsSync(join(run.directory, "artifacts"))).toBe(false);
+    },
+  );
+
+  test("says that there is no such file", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    expect(() => run.logArtifact(join(base, "absent"))).toThrow(/absent: there is no such file/);
+  });
+
+  test("what became a link in the store is not read", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    run.writeArtifact("a/b.txt", "x");
+    rmSync(join(run.directory, "artifacts/a"), { recursive: true });
+    symlinkSync("/etc", join(run.directory, "artifacts/a"));
+    expect(() => readArtifact(run.directory, "a/passwd")).toThrow(/is a symbolic link/);
+    rmSync(join(run.directory, "artifacts"), { recursive: true });
+    symlinkSync("/etc", join(run.directory, "artifacts"));
+    expect(() => readArtifact(run.directory, "passwd")).toThrow(/is a symbolic link/);
+  });
+});
+
+describe("after the end", () => {
+  test("nothing is logged any more, and another end is refused", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    run.endRun("FINISHED");
+    for (const late of [
+      () => run.logParam("a", 1),
+      () => run.logMetric("a", 1),
+      () => run.logDataset({ name: "a" }),
+      () => run.writeArtifact("a", ""),
+      () => run.logArtifact(run.directory),
+      () => run.endRun("FAILED"),
+    ]) {
+      expect(late).toThrow(/has ended|twice/);
+    }
+    run.flush();
+    expect(readJson(run.directory, "meta.json").status).toBe("FINISHED");
+  });
+
+  test("only three words end a run", async () => {
+    const run = await start(temporaryDirectory(), "x");
+    for (const status of ["RUNNING", "finished", "INTERRUPTED", ""]) {
+      expect(() => run.endRun(status as "FINISHED")).toThrow(/must be FINISHED, FAILED or KILLED/);
+    }
+    run.endRun("KILLED");
+  });
+});
+
+test("RAISIN_STORE names the store where none is named; empty, it names none", async () => {
+  const directory = temporaryDirectory();
+  const before = { cwd: process.cwd(), store: process.env.RAISIN_STORE };
+  process.chdir(directory);
+  try {
+    process.env.RAISIN_STORE = join(directory, "mine");
+    expect(defaultStore()).toBe(join(directory, "mine"));
+    const run = await startRun({ environment: Promise.resolve(ENVIRONMENT) });
+    expect(run.directory).toBe(join(directory, "mine/experiments/default/runs", run.id));
+    process.env.RAISIN_STORE = "";
+    expect(defaultStore()).toBe("miniflow");
+  } finally {
+    process.chdir(before.cwd);
+    if (before.store === undefined) delete process.env.RAISIN_STORE;
+    else process.env.RAISIN_STORE = before.store;
+  }
 });
 
 describe("readMetrics()", () => {
