@@ -131,28 +131,66 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** What a file of the registry says, checked: an entry's run id becomes part of a path. @throws StoreError */
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string";
+const isNumber: Check = (value) => Number.isFinite(value);
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 1;
+const isRun: Check = (value) => typeof value === "string" && isRunId(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isNullOr =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+/** Whether a value is an object whose fields are what they must be; those that are not named here may be anything. */
+const hasFields =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isObject(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
+
+const isFigures = hasFields({
+  metric: isText,
+  candidate: isNullOr(isNumber),
+  production: isNullOr(isNumber),
+});
+const isChange = hasFields({
+  action: isText,
+  alias: isText,
+  from: isNullOr(isRun),
+  to: isRun,
+  version: isCount,
+  by: isText,
+  ts_ms: isNumber,
+  reason: isText,
+  figures: isNullOr(isFigures),
+});
+const isVersion = hasFields({ run_id: isRun, version: isCount });
+
+/** Fields of an entry that may be absent, and what they must be where they are not. */
+const ENTRY_FIELDS: Readonly<Record<string, Check>> = {
+  updated_ts_ms: isNumber,
+  version: isCount,
+  versions: isCount,
+  aliases: (value) => isObject(value) && Object.values(value).every(isVersion),
+  generation: isCount,
+  // It becomes part of a path.
+  nonce: (value) => typeof value === "string" && /^[0-9A-Za-z]{1,64}$/.test(value),
+  previous_sha256: isNullOr((value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value)),
+  change: isChange,
+};
+
+/** What a file of the registry says, checked: whoever wrote it, ids become parts of paths. @throws StoreError */
 function parseEntries(bytes: Uint8Array, path: string): Map<string, RegistryEntry> {
   return new Map(
-    Object.entries(parseObject(bytes, path)).map(([name, value]) => {
-      const entry = value as Partial<RegistryEntry> | null;
+    Object.entries(parseObject(bytes, path)).map(([name, entry]) => {
       const bad = (what: string) =>
         new StoreError("read", path, new Error(`the entry of ${shown(name)} ${what}`));
-      if (typeof entry?.production !== "string" || !isRunId(entry.production)) {
-        throw bad("names no run");
+      if (!isObject(entry) || !isRun(entry.production)) throw bad("names no run");
+      for (const [field, check] of Object.entries(ENTRY_FIELDS)) {
+        if (Object.hasOwn(entry, field) && !check(entry[field])) throw bad(`has a bad ${field}`);
       }
-      const { generation = 1, nonce = "0", aliases = {} } = entry;
-      if (!Number.isSafeInteger(generation) || generation < 1) throw bad("has a bad generation");
-      if (typeof nonce !== "string" || !/^[0-9A-Za-z]{1,64}$/.test(nonce))
-        throw bad("has a bad nonce");
-      const areAliases =
-        typeof aliases === "object" &&
-        aliases !== null &&
-        Object.values(aliases).every(
-          (version) => typeof version?.run_id === "string" && isRunId(version.run_id),
-        );
-      if (!areAliases) throw bad("has an alias that names no run");
-      return [name, entry as RegistryEntry];
+      return [name, entry as unknown as RegistryEntry];
     }),
   );
 }

@@ -166,6 +166,10 @@ describe("the registry", () => {
     ["a generation that is no number", `{"m":{"production":"${RUN}","generation":"1"}}`],
     ["an alias that names a path", `{"m":{"production":"${RUN}","aliases":{"a":{"run_id":".."}}}}`],
     ["aliases of null", `{"m":{"production":"${RUN}","aliases":null}}`],
+    ["a time that is a text", `{"m":{"production":"${RUN}","updated_ts_ms":"5"}}`],
+    ["a version of 0", `{"m":{"production":"${RUN}","version":0}}`],
+    ["a digest that is none", `{"m":{"production":"${RUN}","previous_sha256":"x"}}`],
+    ["a change that says nothing", `{"m":{"production":"${RUN}","change":{}}}`],
   ])("of %s is an error, and is never overwritten", async (_, text) => {
     const store = storeWith(text);
     const id = await makeRun(store);
