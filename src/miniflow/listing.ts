@@ -159,9 +159,11 @@ function rowsOf(store: string, experiment?: string): Row[] {
     const known = index?.entries.get(key);
     const stamp = stampOf([directory]);
     const isFresh = known?.stamp === stamp.text && stamp.latestMs < index!.trustedMs;
+    const isRun = () => ownKindOf(`${directory}/meta.json`) !== undefined;
+    if (!isFresh && !isRun()) continue;
     const row = new Row(id, directory, isFresh ? known : undefined);
-    // Not yet a run; or removed while it was read, and then it is no damaged one.
-    if (row.isDamaged && ownKindOf(`${directory}/meta.json`) === undefined) continue;
+    // A run that was removed while it was read is no damaged one.
+    if (row.isDamaged && !isRun()) continue;
     rows.push(row);
     if (directories.length < INDEX_FROM) continue;
     const entry = row.entry(stamp.text);

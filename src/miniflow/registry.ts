@@ -405,7 +405,7 @@ function pauseRandomly(attempt: number): void {
 function checkProposal(store: string, model: string, state: State, proposal: Proposal): void {
   const { alias = PRODUCTION, runId } = proposal;
   if (!isAlias(alias)) {
-    throw new RangeError(
+    throw new RegistryError(
       `Cannot use ${shown(alias)} as an alias: it must be letters, digits, - and _, not "latest", and not v and a number`,
     );
   }

@@ -224,6 +224,7 @@ describe("raisin models rollback", () => {
       [["models", "rollback", "m", "--to", "7"], /has no version 7/],
       [["models", "rollback", "m", "--to", "0123456789ab"], /Cannot find run/],
       [["models", "show", "none"], /There is no model "none"/],
+      [["models", "promote", good.run_id, "--alias", "v3"], /as an alias/],
       [["models", "history", "none"], /There is no model "none"/],
     ] as const) {
       const { code, stdout, stderr } = await run(...words);
