@@ -138,9 +138,9 @@ async function candidateOf(
   const entry = readEntries(store).get(name);
   if (model === undefined || entry === undefined || entry.production === run.id) return undefined;
   const { params, reading } = recordedParams(run, "compare");
-  const { path, contentDigest } = recordedData(run, "compare");
+  const { path, contentDigest } = recordedData(run, "compare", data);
   const dataset = await readAgain(
-    data ?? path,
+    path,
     { ...reading, ...(signal && { signal }) },
     data !== undefined,
   );

@@ -94,15 +94,20 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
-/** Which data a training had. @throws NotRepeatableError where its record does not say */
+/**
+ * Which data a training had, and where to read it.
+ *
+ * @param data a path that somebody names, instead of the recorded one
+ * @throws NotRepeatableError where its record does not say
+ */
 export function recordedData(
   run: StoredRun,
   verb: string,
+  data?: string,
 ): { path: string; contentDigest: string } {
-  const { path, content_digest: contentDigest } = (run.meta.dataset ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const recorded = (run.meta.dataset ?? {}) as Record<string, unknown>;
+  const { content_digest: contentDigest } = recorded;
+  const path = data ?? recorded.path;
   if (typeof path !== "string" || typeof contentDigest !== "string") {
     throw new NotRepeatableError(
       `Cannot ${verb} run ${run.id} as its meta.json does not say which data it had`,

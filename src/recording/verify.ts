@@ -35,8 +35,7 @@ export async function verifyRun(
     );
   }
   const { params, reading } = recordedParams(run, "verify");
-  const recorded = recordedData(run, "verify");
-  const path = options.data ?? recorded.path;
+  const { path, contentDigest } = recordedData(run, "verify", options.data);
   const verdict = {
     runId: run.id,
     modelDigest: String(run.meta.model_digest),
@@ -53,9 +52,9 @@ export async function verifyRun(
     { ...reading, ...(signal && { signal }) },
     options.data !== undefined,
   );
-  if (dataset.contentDigest !== recorded.contentDigest) {
+  if (dataset.contentDigest !== contentDigest) {
     return differs(
-      `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${recorded.contentDigest}`,
+      `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${contentDigest}`,
     );
   }
   const core = readArtifact(directory, "core/core.wasm");

@@ -41,6 +41,16 @@ describe("a run of version 0.1.0", () => {
     expect(verdict.metricsCompared).toBeGreaterThan(20);
   });
 
+  test("verifies by data that is named, though its record does not say where it was", async () => {
+    const copy = join(temporaryDirectory(), "c6d43239bdd5");
+    cpSync(RUN, copy, { recursive: true });
+    const meta = JSON.parse(readFileSync(join(copy, "meta.json"), "utf8"));
+    meta.dataset.path = undefined;
+    writeFileSync(join(copy, "meta.json"), JSON.stringify(meta));
+    expect(await verifyRun(loadCore(), copy, { data: DATA })).toMatchObject({ reproduced: true });
+    await expect(verifyRun(loadCore(), copy)).rejects.toThrow(/does not say which data it had/);
+  });
+
   test("does not verify when a parameter is another one, or cannot be one", async () => {
     const copy = temporaryDirectory();
     cpSync(RUN, join(copy, "c6d43239bdd5"), { recursive: true });
