@@ -2,7 +2,7 @@
 import { ValueRangeError } from "../core/core.ts";
 import { DataError } from "../data/data-error.ts";
 import { DialectError } from "../data/dialect.ts";
-import { RegistryError } from "../miniflow/registry.ts";
+import { RegistryError } from "../miniflow/registry-error.ts";
 import { SearchError } from "../miniflow/search.ts";
 import { NoModelError } from "../recording/no-model-error.ts";
 

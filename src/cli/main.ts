@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import { RAISIN_URL } from "../data/bundled.ts";
 import { MISSING_TOKENS } from "../data/column-types.ts";
 import { DIALECT_WORDS } from "../data/dialect.ts";
-import { defaultStore } from "../miniflow/tracker.ts";
+import { defaultStore } from "../miniflow/names.ts";
 import { packageVersion } from "../miniflow/version.ts";
 import { DRIFT_DEFAULTS } from "../monitoring/drift-defaults.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";

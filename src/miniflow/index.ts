@@ -11,6 +11,7 @@ export {
   type SearchOptions,
   searchRuns,
 } from "./listing.ts";
+export { defaultStore } from "./names.ts";
 export {
   type Change,
   changeRegistry,
@@ -21,10 +22,10 @@ export {
   promote,
   type Registry,
   type RegistryEntry,
-  RegistryError,
   readRegistry,
   rollback,
 } from "./registry.ts";
+export { RegistryError } from "./registry-error.ts";
 export { collectGarbage, deleteRun, type Garbage, restoreRun } from "./removal.ts";
 export {
   findRun,
@@ -44,7 +45,6 @@ export {
   type ActiveRun,
   appendTag,
   type DatasetRecord,
-  defaultStore,
   type Metric,
   type ParamValue,
   type RunMeta,

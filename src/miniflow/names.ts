@@ -1,4 +1,12 @@
-// Which texts may name a thing, and which of them may become a part of a path. All are checked before any join.
+// Which texts may name a thing, and which of them may become a part of a path. All are checked before any join. And what a
+// store is called where nobody names one.
+
+const DEFAULT_STORE = "miniflow";
+
+/** The store that is meant where none is named. */
+export function defaultStore(): string {
+  return process.env.RAISIN_STORE || DEFAULT_STORE;
+}
 
 const SAFE_NAME = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)(?!$)){0,63}$/;
 

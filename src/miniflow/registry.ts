@@ -22,6 +22,7 @@ import { createHash, randomBytes, randomInt } from "node:crypto";
 import { join } from "node:path";
 import { userName } from "./environment.ts";
 import { checkName, isAlias, isRunId, shown } from "./names.ts";
+import { RegistryError } from "./registry-error.ts";
 import { findRun, isDeleted, readRun } from "./runs.ts";
 import {
   ensureDirectory,
@@ -291,11 +292,6 @@ export interface Proposal {
   readonly figures?: Figures | null;
   /** By default the account that runs this. */
   readonly by?: string;
-}
-
-/** A change that cannot be made, whoever else writes: what to do is in the message. */
-export class RegistryError extends Error {
-  override readonly name: string = "RegistryError";
 }
 
 /**

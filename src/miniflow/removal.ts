@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import { userName } from "./environment.ts";
 import { isRunId, isSafeName } from "./names.ts";
-import { history, PRODUCTION, RegistryError, readRegistry } from "./registry.ts";
+import { history, PRODUCTION, readRegistry } from "./registry.ts";
+import { RegistryError } from "./registry-error.ts";
 import { DELETED_NAME, findRun, isDeleted, readRun, runDirectories, statusOf } from "./runs.ts";
 import {
   entriesOf,

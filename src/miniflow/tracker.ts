@@ -7,7 +7,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { basename, join, resolve } from "node:path";
 import { type Environment, readEnvironment } from "./environment.ts";
-import { artifactParts, checkName, isSafeName, shown } from "./names.ts";
+import { artifactParts, checkName, defaultStore, isSafeName, shown } from "./names.ts";
 import { thisProcess } from "./process.ts";
 import {
   appendLine,
@@ -73,13 +73,6 @@ export interface RunOptions {
   readonly fields?: Readonly<Record<string, unknown>>;
   /** Where the run happens, for whoever has begun to ask for it already. */
   readonly environment?: Promise<Environment>;
-}
-
-const DEFAULT_STORE = "miniflow";
-
-/** The store that is meant where none is named. */
-export function defaultStore(): string {
-  return process.env.RAISIN_STORE || DEFAULT_STORE;
 }
 
 /** The directory of an experiment's name: itself where that is safe, else a readable stem and a digest of it. */

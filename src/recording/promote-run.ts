@@ -8,8 +8,8 @@ import {
   PRODUCTION,
   type Proposal,
   type RegistryEntry,
-  RegistryError,
 } from "../miniflow/registry.ts";
+import { RegistryError } from "../miniflow/registry-error.ts";
 import { findRun, readRun } from "../miniflow/runs.ts";
 import type { Model } from "../model/model.ts";
 import { NoModelError } from "./no-model-error.ts";

@@ -6,7 +6,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { RegistryError } from "../../src/miniflow/registry.ts";
+import { RegistryError } from "../../src/miniflow/registry-error.ts";
 import { StoreError } from "../../src/miniflow/store.ts";
 import { type Call, disk, type Fault } from "./disk.ts";
 import { faultsOf, nothing, type Progress, work } from "./workload.ts";

@@ -20,11 +20,11 @@ import {
   checkChain,
   history,
   promote as promoteRun,
-  RegistryError,
   readRegistry,
   rollback,
   viewState,
 } from "../../src/miniflow/registry.ts";
+import { RegistryError } from "../../src/miniflow/registry-error.ts";
 import { StoreError } from "../../src/miniflow/store.ts";
 import { startRun } from "../../src/miniflow/tracker.ts";
 import { type Json, readJson, temporaryDirectory } from "../support/cli.ts";

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { promote, RegistryError } from "../../src/miniflow/registry.ts";
+import { promote } from "../../src/miniflow/registry.ts";
+import { RegistryError } from "../../src/miniflow/registry-error.ts";
 import {
   collectGarbage,
   deletedMs,

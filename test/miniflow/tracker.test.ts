@@ -15,13 +15,12 @@ import { hostname } from "node:os";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { isSafeName } from "../../src/miniflow/names.ts";
+import { defaultStore, isSafeName } from "../../src/miniflow/names.ts";
 import { findRun, readArtifact, readMetrics, readRun, readTags } from "../../src/miniflow/runs.ts";
 import { StoreError } from "../../src/miniflow/store.ts";
 import {
   type ActiveRun,
   appendTag,
-  defaultStore,
   experimentDirectory,
   startRun,
 } from "../../src/miniflow/tracker.ts";
