@@ -67,6 +67,8 @@ export interface RunOptions {
   /** What people call the run; any number of runs may have the same one. */
   readonly name?: string;
   readonly tags?: Readonly<Record<string, string>>;
+  /** Parameters that are known from the start: whatever becomes of the run, a run that exists has them. */
+  readonly params?: Readonly<Record<string, unknown>>;
   /** What the run uses, as far as that is known from the start. */
   readonly datasets?: readonly DatasetRecord[];
   /** Further fields of meta.json. */
@@ -111,12 +113,19 @@ export class ActiveRun {
   #isEnded = false;
 
   /** Use `startRun`. */
-  constructor(store: string, directory: string, meta: RunMeta) {
+  constructor(
+    store: string,
+    directory: string,
+    meta: RunMeta,
+    params: Readonly<Record<string, ParamValue>> | undefined,
+  ) {
     this.id = meta.run_id;
     this.experiment = meta.experiment;
     this.store = store;
     this.directory = directory;
     this.#meta = meta;
+    // Before meta.json, without which a directory is no run.
+    if (params !== undefined) this.#writeParams(Object.entries(params));
     this.#writeMeta();
     this.#metrics = new LineLog(join(directory, "metrics.jsonl"));
   }
@@ -144,12 +153,7 @@ export class ActiveRun {
   logParams(params: Readonly<Record<string, unknown>>): void {
     this.#refuseEnded("log parameters");
     const added = Object.entries(params).filter(([key, value]) => {
-      checkName("a parameter", key);
-      if (!isParamValue(value)) {
-        throw new RangeError(
-          `Cannot log parameter "${key}": its value must be a text, a finite number, a truth value, null or a list of these, not ${shown(value)}`,
-        );
-      }
+      checkParam(key, value);
       const before = this.#params.get(key);
       if (before === undefined) return true;
       if (JSON.stringify(before) === JSON.stringify(value)) return false;
@@ -159,8 +163,12 @@ export class ActiveRun {
     }) as [string, ParamValue][];
     const all = [...this.#params, ...added];
     if (added.length === 0 && all.length > 0) return;
+    this.#writeParams(all);
+  }
+
+  #writeParams(all: readonly (readonly [string, ParamValue])[]): void {
     writeWholeFile(join(this.directory, "params.json"), toJson(Object.fromEntries(all)));
-    for (const [key, value] of added) this.#params.set(key, value);
+    for (const [key, value] of all) this.#params.set(key, value);
   }
 
   /** Appends one value. @throws as `logMetrics` */
@@ -322,6 +330,8 @@ export async function startRun(options: RunOptions = {}): Promise<ActiveRun> {
   checkName("an experiment", experiment);
   if (name !== undefined) checkName("a run", name);
   for (const [key, value] of Object.entries(tags)) checkTag(key, value);
+  const { params } = options;
+  for (const [key, value] of Object.entries(params ?? {})) checkParam(key, value);
   const datasets = options.datasets?.map(checkedDataset);
   const environment = await (options.environment ?? readEnvironment());
   const runs = join(experimentsDirectory(store), experimentDirectory(experiment), "runs");
@@ -330,7 +340,7 @@ export async function startRun(options: RunOptions = {}): Promise<ActiveRun> {
     const id = randomBytes(6).toString("hex");
     const directory = join(runs, id);
     if (!claimDirectory(directory)) continue;
-    const run = new ActiveRun(store, resolve(directory), {
+    const meta: RunMeta = {
       ...fields,
       run_id: id,
       experiment,
@@ -342,10 +352,21 @@ export async function startRun(options: RunOptions = {}): Promise<ActiveRun> {
       source: process.argv[1] ?? null,
       process: thisProcess(),
       ...environment,
-    });
+    };
+    const given = params as Readonly<Record<string, ParamValue>> | undefined;
+    const run = new ActiveRun(store, resolve(directory), meta, given);
     run.setTags(tags);
     return run;
   }
+}
+
+/** @throws RangeError */
+function checkParam(key: string, value: unknown): void {
+  checkName("a parameter", key);
+  if (isParamValue(value)) return;
+  throw new RangeError(
+    `Cannot log parameter "${key}": its value must be a text, a finite number, a truth value, null or a list of these, not ${shown(value)}`,
+  );
 }
 
 function isParamValue(value: unknown): value is ParamValue {

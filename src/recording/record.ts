@@ -128,10 +128,12 @@ export async function recordTraining(
   request: TrainingRequest,
 ): Promise<RecordedTraining> {
   const { store, experiment, environment, signal } = request;
+  const params = paramsOf(dataset, request);
   const run = await startRun({
     store,
     experiment,
     environment,
+    params,
     datasets: [datasetRecord(dataset, "training")],
     fields: {
       kind: "train",
@@ -141,8 +143,6 @@ export async function recordTraining(
     },
   });
   return within(run, signal, async () => {
-    const params = paramsOf(dataset, request);
-    run.logParams(params);
     let logged = 0;
     const result = await train(source, dataset, request.params, {
       onProgress: (progress) => {
@@ -301,6 +301,7 @@ export async function recordEvaluation(
     store,
     experiment,
     environment,
+    params: { model_digest: request.modelDigest, model_run: request.modelRun },
     datasets: [datasetRecord(dataset, "evaluation")],
     fields: {
       kind: "evaluate",
@@ -313,7 +314,6 @@ export async function recordEvaluation(
   });
   return within(run, request.signal, async () => {
     const { confusion, rows, ...figures } = request.evaluation.metrics;
-    run.logParams({ model_digest: request.modelDigest, model_run: request.modelRun });
     run.logMetrics(
       Object.entries({ ...figures, ...confusion, rows }).flatMap(([key, value]) =>
         value === null ? [] : [{ key: `eval_${key}`, value, step: 0 }],

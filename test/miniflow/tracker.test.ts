@@ -224,6 +224,29 @@ describe("parameters", () => {
   });
 });
 
+describe("parameters that are known from the start", () => {
+  test("stand before there is a run, so that no run that exists lacks them", async () => {
+    const store = temporaryDirectory();
+    const params = { lr: 0.1, features: ["a", "b"] };
+    const run = await startRun({ store, params, environment: Promise.resolve(ENVIRONMENT) });
+    expect(readRun(run.directory).params).toEqual(params);
+    const written = (name: string) => statSync(join(run.directory, name), { bigint: true });
+    expect(written("params.json").ctimeNs).toBeLessThan(written("meta.json").ctimeNs);
+    expect(() => run.logParam("lr", 0.2)).toThrow("parameters are written once");
+    run.logParam("l2", 0);
+    expect(readRun(run.directory).params).toEqual({ ...params, l2: 0 });
+  });
+
+  test("one that JSON cannot hold makes no run", async () => {
+    const store = temporaryDirectory();
+    const environment = Promise.resolve(ENVIRONMENT);
+    await expect(startRun({ store, params: { lr: Number.NaN }, environment })).rejects.toThrow(
+      /Cannot log parameter "lr"/,
+    );
+    expect(filesBelow(store)).toEqual([]);
+  });
+});
+
 describe("tags", () => {
   test("are set while a run goes on and after its end; a torn line swallows no other", async () => {
     const run = await start(temporaryDirectory(), "x");
