@@ -34,6 +34,9 @@ export const CONVERGED_AT = 1e-4;
 /** Cells (rows × features × steps) that one call into the core visits at most, so that the host gets to run. */
 const CELLS_PER_CALL = 2 ** 28;
 
+/** Cells between two checkpoints where nobody says how often: some seconds of work, which dwarf a write to disk. */
+const CELLS_PER_CHECKPOINT = 2 ** 33;
+
 /** One value of one metric, after `step` updates. */
 export interface MetricRecord {
   readonly key: string;
@@ -48,7 +51,23 @@ export interface Progress {
   readonly records: readonly MetricRecord[];
 }
 
+/** A state of the descent from which it can go on, to the same bits. */
+export interface Checkpoint {
+  /** Updates done, from 0 to below `iterations`. */
+  readonly step: number;
+  /** [d + 1] after these updates, bias last. */
+  readonly weights: Float64Array;
+  /** Every metric record up to that step. */
+  readonly records: readonly MetricRecord[];
+}
+
 export interface TrainingHooks {
+  /** Goes on from here instead of from zeros. Records that it has are not told to `onProgress` again. */
+  from?: Checkpoint;
+  /** Steps between checkpoints, at least 1; by default so many that one takes some seconds of work. */
+  checkpointEvery?: number;
+  /** Called with a checkpoint, after the records up to its step were told; the training waits for it. */
+  onCheckpoint?: (checkpoint: Checkpoint) => void | Promise<void>;
   /** Called at 0, every logEvery steps and the last; the training waits for it. */
   onProgress?: (progress: Progress) => void | Promise<void>;
   /** Called between calls into the core, so that a host can turn its event loop. */
@@ -107,8 +126,22 @@ export async function train(
   hooks: TrainingHooks = {},
 ): Promise<TrainingResult> {
   const problem = prepare(source, dataset, params);
-  const start = new Float64Array(dataset.columns.length + 1);
-  return resultOf(problem, await descend(problem, start, hooks));
+  return resultOf(problem, await descend(problem, hooks.from ?? startOf(problem), hooks));
+}
+
+/** Where a training starts: at zeros. */
+function startOf({ trainRows }: Problem): Checkpoint {
+  return { step: 0, weights: new Float64Array(trainRows.d + 1), records: [] };
+}
+
+/** @throws RangeError for a checkpoint that is none of this training */
+function checkStart({ trainRows, params }: Problem, { step, weights }: Checkpoint): void {
+  const isWhole = Number.isInteger(step) && step >= 0 && step < params.iterations;
+  const areFinite = weights.every((weight) => Math.abs(weight) <= VALUE_LIMIT);
+  if (isWhole && areFinite && weights.length === trainRows.d + 1) return;
+  throw new RangeError(
+    `Cannot go on from step ${step} with ${weights.length} weights: the training has ${params.iterations} steps, ${trainRows.d + 1} weights, and all of them are finite`,
+  );
 }
 
 /** Data, split and standardised rows in a core of their own: what a descent and its result are made from. */
@@ -238,11 +271,18 @@ function fitOf({ params, bounds, trainRows, validationRows }: Problem, weights: 
 /** Gradient descent from some weights, with the figures noted on the way. */
 async function descend(
   problem: Problem,
-  start: Float64Array,
+  start: Checkpoint,
   hooks: TrainingHooks,
 ): Promise<Descent> {
+  checkStart(problem, start);
+  const { checkpointEvery: given = 1 } = hooks;
+  if (!Number.isInteger(given) || given < 1) {
+    throw new RangeError(
+      `Cannot make a checkpoint every ${given} steps: give a whole number from 1`,
+    );
+  }
   const { params, bounds, trainRows, validationRows } = problem;
-  const records: MetricRecord[] = [];
+  const records: MetricRecord[] = [...start.records];
   const note = async (step: number, w: Float64Array): Promise<Fit> => {
     const fit = fitOf(problem, w);
     const at: MetricRecord[] = [
@@ -261,13 +301,17 @@ async function descend(
     return fit;
   };
 
-  let weights = start;
-  const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / (trainRows.n * trainRows.d)));
+  let { weights, step } = start;
+  const cells = trainRows.n * trainRows.d;
+  const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / cells));
+  const checkpointEvery = hooks.checkpointEvery ?? Math.ceil(CELLS_PER_CHECKPOINT / cells);
+  const after = (every: number) => Math.min(params.iterations, step - (step % every) + every);
   hooks.signal?.throwIfAborted();
-  let fit = await note(0, weights);
-  for (let step = 0; step < params.iterations; ) {
-    const nextNote = Math.min(params.iterations, step - (step % params.logEvery) + params.logEvery);
-    const steps = Math.min(nextNote - step, stepsPerCall);
+  let fit: Fit | undefined = step === 0 ? await note(0, weights) : undefined;
+  while (step < params.iterations) {
+    const nextNote = after(params.logEvery);
+    const nextCheckpoint = hooks.onCheckpoint ? after(checkpointEvery) : params.iterations;
+    const steps = Math.min(nextNote - step, nextCheckpoint - step, stepsPerCall);
     weights = trainRows.descend(weights, bounds, { lr: params.lr, l2: params.l2, steps });
     step += steps;
     if (!weights.every((weight) => Math.abs(weight) <= VALUE_LIMIT)) {
@@ -278,9 +322,12 @@ async function descend(
     await hooks.pause?.();
     hooks.signal?.throwIfAborted();
     if (step === nextNote) fit = await note(step, weights);
+    if (step === nextCheckpoint && step < params.iterations) {
+      await hooks.onCheckpoint?.({ step, weights, records: [...records] });
+    }
   }
 
-  return { weights, fit, records };
+  return { weights, fit: fit!, records };
 }
 
 function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): TrainingResult {

@@ -8,9 +8,11 @@ import { digestRows } from "../../src/data/digest.ts";
 import { decodeModel, modelDigest } from "../../src/model/model-file.ts";
 import { DEFAULT_PARAMS, type TrainingParams } from "../../src/training/params.ts";
 import {
+  type Checkpoint,
   CONVERGED_AT,
   type DigestedDataset,
   DivergenceError,
+  type MetricRecord,
   type Progress,
   type TrainingHooks,
   type TrainingResult,
@@ -299,6 +301,71 @@ describe("train()'s hooks", () => {
     expect(together.map(({ modelDigest: digest }) => digest)).toEqual(
       alone.map(({ modelDigest: digest }) => digest),
     );
+  });
+});
+
+describe("train()'s checkpoints", () => {
+  const checkpointsOf = async (params: Partial<TrainingParams>, every: number) => {
+    const checkpoints: Checkpoint[] = [];
+    const whole = await run(params, DATA, {
+      checkpointEvery: every,
+      onCheckpoint: (checkpoint) => {
+        checkpoints.push(checkpoint);
+      },
+    });
+    return { whole, checkpoints };
+  };
+
+  it("are every so many steps, none of them at the end, and change nothing", async () => {
+    const { whole, checkpoints } = await checkpointsOf({}, 20);
+    expect(checkpoints.map(({ step }) => step)).toEqual([20, 40]);
+    expect(whole.modelBytes).toEqual((await run()).modelBytes);
+    // Some seconds of work by default, which this training is not.
+    let count = 0;
+    await run({}, DATA, { onCheckpoint: () => void count++ });
+    expect(count).toBe(0);
+  });
+
+  it("lead to the same bytes and the same records from each of them, with and without weights", async () => {
+    for (const params of [{}, { classWeight: "balanced", l2: 0.01, logEvery: 7 }] as const) {
+      const { whole, checkpoints } = await checkpointsOf(params, 11);
+      expect(checkpoints.map(({ step }) => step)).toEqual([11, 22, 33, 44, 55]);
+      for (const from of checkpoints) {
+        const told: MetricRecord[] = [];
+        const resumed = await run(params, DATA, {
+          from,
+          onProgress: ({ records }) => {
+            told.push(...records);
+          },
+        });
+        expect(resumed.modelBytes).toEqual(whole.modelBytes);
+        expect(resumed.records).toEqual(whole.records);
+        expect(resumed.evaluation).toEqual(whole.evaluation);
+        expect(told.every(({ step }) => step > from.step)).toBe(true);
+      }
+      // Control: other weights lead elsewhere.
+      const { step, weights, records } = checkpoints[0]!;
+      const moved = { step, records, weights: weights.map((weight) => weight + 2 ** -40) };
+      expect((await run(params, DATA, { from: moved })).modelBytes).not.toEqual(whole.modelBytes);
+    }
+  });
+
+  it("are refused when they cannot be of this training", async () => {
+    const weights = new Float64Array(DATA.features.length + 1);
+    for (const from of [
+      { step: 60, weights },
+      { step: -1, weights },
+      { step: 1.5, weights },
+      { step: 1, weights: weights.slice(1) },
+      { step: 1, weights: weights.map(() => Number.NaN) },
+    ]) {
+      await expect(run({}, DATA, { from: { ...from, records: [] } })).rejects.toThrow(
+        /Cannot go on from step/,
+      );
+    }
+    for (const checkpointEvery of [0, 1.5]) {
+      await expect(run({}, DATA, { checkpointEvery })).rejects.toThrow(/Cannot make a checkpoint/);
+    }
   });
 });
 
