@@ -9,7 +9,7 @@ import { packageVersion } from "../miniflow/version.ts";
 import { DRIFT_DEFAULTS } from "../monitoring/drift-defaults.ts";
 import { DEFAULT_PARAMS } from "../training/params.ts";
 import { COLUMN_FLAGS } from "./column-flags.ts";
-import { EXIT, exitCodeOf } from "./exit.ts";
+import { EXIT, exitCodeOf, UsageError } from "./exit.ts";
 import {
   ageFlag,
   countFlag,
@@ -263,7 +263,16 @@ Examples:
     .option("--model <name>", "name in the registry; by default raisin_logreg, or the file's name")
     .addOption(store())
     .option("--out <file>", "where to leave the model", pathFlag, "model.npz")
-    .option("--no-promote", "leave the production model alone");
+    .option("--no-promote", "leave the production model alone")
+    .option(
+      "--checkpoint-every <count>",
+      "steps between checkpoints; by default some seconds of work",
+      numberFlag("iterations"),
+    )
+    .option(
+      "--resume <run>",
+      "go on with a training that was killed, from its last checkpoint; everything else is as it was told then",
+    );
   addOptions(train, [...gateOptions(), json(), quiet()])
     .addHelpText(
       "after",
@@ -271,10 +280,21 @@ Examples:
 Examples:
   raisin train --iterations 20000 --lr 0.5
   raisin train --data churn.csv --label churn --missing indicator --json
-  raisin train --data iris.csv --label species --positive setosa --rest`,
+  raisin train --data iris.csv --label species --positive setosa --rest
+  raisin train --resume 0123456789ab`,
     )
     .action((flags, command: Command) =>
       run(async (signal) => {
+        if (flags.resume !== undefined) {
+          const { RESUME_FLAGS, runResume } = await import("./train.ts");
+          const [idle] = typedWords(command, RESUME_FLAGS);
+          if (idle !== undefined) {
+            throw new UsageError(
+              `Cannot use ${idle} with --resume: a training goes on as it was begun`,
+            );
+          }
+          return runResume(flags.resume, flags, signal);
+        }
         const rest = typedWords(command, ["data", ...COLUMN_FLAGS]);
         return (await import("./train.ts")).runTrain(flags, signal, rest);
       }),

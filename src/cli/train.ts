@@ -2,16 +2,28 @@
 import { resolve } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/bundled.ts";
+import { DataError } from "../data/data-error.ts";
 import { readCsv, type TrainingFile } from "../data/files.ts";
 import { readEnvironment } from "../miniflow/environment.ts";
+import { NotResumableError } from "../miniflow/reopen.ts";
+import { readRun, type StoredRun } from "../miniflow/runs.ts";
 import { writeTarget } from "../miniflow/store.ts";
 import {
   describeDataset,
   type RecordedTraining,
   recordTraining,
+  resumeTraining,
   summaryOf,
 } from "../recording/record.ts";
+import {
+  NotRepeatableError,
+  readAgain,
+  recordedData,
+  recordedParams,
+  recordedPromotion,
+} from "../recording/recorded.ts";
 import type { TrainingParams } from "../training/params.ts";
+import type { Progress } from "../training/train.ts";
 import { plain } from "./charts.ts";
 import {
   type ColumnFlags,
@@ -24,6 +36,7 @@ import { DataCommandError, EXIT, shellWord, UsageError } from "./exit.ts";
 import { checkNames, type GateFlags, gateOf, type OutputFlags } from "./options.ts";
 import { outFile } from "./paths.ts";
 import { createMeter } from "./progress.ts";
+import { runDirectory } from "./run-argument.ts";
 import { summaryLines } from "./summary.ts";
 
 export interface TrainFlags extends TrainingParams, OutputFlags, ColumnFlags, GateFlags {
@@ -34,7 +47,14 @@ export interface TrainFlags extends TrainingParams, OutputFlags, ColumnFlags, Ga
   readonly store: string;
   readonly out: string;
   readonly promote: boolean;
+  readonly checkpointEvery?: number;
 }
+
+export type ResumeFlags = OutputFlags &
+  Pick<TrainFlags, "data" | "store" | "out" | "checkpointEvery">;
+
+/** Flags that mean something with --resume: everything else is as the run recorded it. */
+export const RESUME_FLAGS = ["resume", "data", "store", "out", "json", "quiet", "checkpointEvery"];
 
 /** @param rest the words that were typed besides those that choose data and columns */
 export async function runTrain(
@@ -61,41 +81,117 @@ export async function runTrain(
   };
   checkNames(names);
   const source = loadCore();
-  const meter = await createMeter(flags.iterations, {
-    title: "training",
-    quiet: flags.quiet === true,
-    lines: true,
-  });
-  const recorded = await recordTraining(source, dataset, {
-    store: flags.store,
-    ...names,
-    gate: gateOf(flags),
-    promote: flags.promote,
-    params: {
-      lr: flags.lr,
-      iterations: flags.iterations,
-      l2: flags.l2,
-      valFraction: flags.valFraction,
-      seed: flags.seed,
-      logEvery: flags.logEvery,
-      threshold: flags.threshold,
-      classWeight: flags.classWeight,
-    },
-    environment,
-    signal,
-    onProgress: ({ step, records }) => {
-      const at = String(step).padStart(String(flags.iterations).length);
+  const { lr, iterations, l2, valFraction, seed, logEvery, threshold, classWeight } = flags;
+  const params = { lr, iterations, l2, valFraction, seed, logEvery, threshold, classWeight };
+  const recorded = await withMeter(params, flags, (onProgress) =>
+    recordTraining(source, dataset, {
+      store: flags.store,
+      ...names,
+      gate: gateOf(flags),
+      promote: flags.promote,
+      params,
+      environment,
+      signal,
+      onProgress,
+      ...(flags.checkpointEvery !== undefined && { checkpointEvery: flags.checkpointEvery }),
+    }),
+  );
+  return tell(recorded, dataset, flags, out);
+}
+
+/** Goes on with a training that was killed. @param run an id, or the path of a run directory */
+export async function runResume(
+  run: string,
+  flags: ResumeFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const out = outFile(flags.out);
+  const environment = readEnvironment();
+  const directory = runDirectory(flags.store, run);
+  const stored = readRun(directory);
+  const source = loadCore();
+  try {
+    checkResumable(stored, source.digest);
+    const { params, reading } = recordedParams(stored, "resume");
+    const { path, contentDigest } = recordedData(stored, "resume", flags.data);
+    const options = { ...reading, signal };
+    const dataset = await readAgain(path, options, flags.data !== undefined);
+    if (dataset.contentDigest !== contentDigest) {
+      throw new DataError(
+        `Cannot go on with run ${stored.id} as ${path} holds other data: its content digest is ${dataset.contentDigest}, the run recorded ${contentDigest}`,
+      );
+    }
+    const request = {
+      store: flags.store,
+      experiment: stored.meta.experiment,
+      ...recordedPromotion(stored),
+      params,
+      environment,
+      signal,
+      ...(flags.checkpointEvery !== undefined && { checkpointEvery: flags.checkpointEvery }),
+    };
+    const recorded = await withMeter(params, flags, (onProgress) =>
+      resumeTraining(source, dataset, { ...request, onProgress }, directory),
+    );
+    if (!flags.quiet && !flags.json) {
+      process.stdout.write(`resumed from step ${recorded.fromStep} of ${params.iterations}\n`);
+    }
+    return tell(recorded, dataset, flags, out);
+  } catch (error) {
+    if (error instanceof NotRepeatableError || error instanceof NotResumableError) {
+      throw new UsageError(error.message);
+    }
+    throw error;
+  }
+}
+
+/** @throws UsageError for a run that no training can go on with */
+function checkResumable(run: StoredRun, coreDigest: string): void {
+  if (run.meta.kind !== "train") {
+    throw new UsageError(
+      `Cannot go on with run ${run.id}: its kind is ${String(run.meta.kind)}, and only trainings can be resumed`,
+    );
+  }
+  if (run.meta.core_digest !== coreDigest) {
+    const { raisin = "another version" } = (run.meta.versions ?? {}) as Record<string, unknown>;
+    throw new UsageError(
+      `Cannot go on with run ${run.id}: it was begun by core ${String(run.meta.core_digest)} of raisin ${String(raisin)}, and this is ${coreDigest}; one training has one core`,
+    );
+  }
+}
+
+/** Trains under a meter. */
+function withMeter<T>(
+  { iterations }: TrainingParams,
+  flags: OutputFlags,
+  work: (onProgress: (progress: Progress) => void) => Promise<T>,
+): Promise<T> {
+  const options = { title: "training", quiet: flags.quiet === true, lines: true };
+  return createMeter(iterations, options).then((meter) =>
+    work(({ step, records }) => {
+      const at = String(step).padStart(String(iterations).length);
       const figures = records.map(({ key, value }) => `${key} ${value.toFixed(6)}`);
       const losses = records.filter(({ key }) => key.endsWith("_loss"));
       const short = losses.map(({ key, value }) => `${key} ${value.toFixed(4)}`);
       meter.update(step, short.join("  "), [at, ...figures].join("  "));
-    },
-  }).finally(() => meter.end());
+    }).finally(() => meter.end()),
+  );
+}
+
+/** Leaves the model where it was asked for, and says what came out. */
+function tell(
+  recorded: RecordedTraining,
+  dataset: TrainingFile,
+  flags: OutputFlags & { readonly out: string },
+  out: ReturnType<typeof outFile>,
+): number {
+  const { digest } = loadCore();
+  const isSimulated = dataset.path === resolve(bundledRaisins());
   // Written before it is told, so that "model" in the summary is true; but a full disk must not cost the summary.
   const writeError = errorOf(() => writeTarget(out, recorded.result.modelBytes));
   const text = flags.json
-    ? `${JSON.stringify(jsonOf(recorded, dataset, source.digest))}\n`
-    : `${summaryLines(recorded, dataset, { coreDigest: source.digest, out: flags.out, isSimulated: isBundled }).join("\n")}\n`;
+    ? `${JSON.stringify(jsonOf(recorded, dataset, digest))}\n`
+    : `${summaryLines(recorded, dataset, { coreDigest: digest, out: flags.out, isSimulated }).join("\n")}\n`;
   if (flags.json || !flags.quiet) process.stdout.write(text);
   if (writeError) {
     process.stderr.write(

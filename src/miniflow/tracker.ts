@@ -112,20 +112,26 @@ export class ActiveRun {
   #isLogOpen = true;
   #isEnded = false;
 
-  /** Use `startRun`. */
+  /** Use `startRun` or `reopenRun`. @param before what a run that is opened again has already */
   constructor(
     store: string,
     directory: string,
     meta: RunMeta,
     params: Readonly<Record<string, ParamValue>> | undefined,
+    before?: { readonly metricCount: number },
   ) {
     this.id = meta.run_id;
     this.experiment = meta.experiment;
     this.store = store;
     this.directory = directory;
     this.#meta = meta;
-    // Before meta.json, without which a directory is no run.
-    if (params !== undefined) this.#writeParams(Object.entries(params));
+    if (before === undefined) {
+      // Before meta.json, without which a directory is no run.
+      if (params !== undefined) this.#writeParams(Object.entries(params));
+    } else {
+      for (const [key, value] of Object.entries(params ?? {})) this.#params.set(key, value);
+      this.#metricCount = before.metricCount;
+    }
     this.#writeMeta();
     this.#metrics = new LineLog(join(directory, "metrics.jsonl"));
   }

@@ -6,11 +6,13 @@ import { describeDialect } from "../data/dialect.ts";
 import type { FileDataset, TrainingFile } from "../data/files.ts";
 import type { Environment } from "../miniflow/environment.ts";
 import { changeRegistry, type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
+import { reopenRun } from "../miniflow/reopen.ts";
 import { toJson } from "../miniflow/store.ts";
 import { type ActiveRun, type DatasetRecord, startRun } from "../miniflow/tracker.ts";
 import type { Evaluation, Metrics } from "../model/metrics.ts";
 import { snakeCase, type TrainingParams } from "../training/params.ts";
-import { type Progress, type TrainingResult, train } from "../training/train.ts";
+import { type Checkpoint, type Progress, type TrainingResult, train } from "../training/train.ts";
+import { readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { type Decision, decide, type Gate, proposalOf, undecided } from "./promote.ts";
 import { ProductionError, readEntries } from "./stored-model.ts";
 import { turn } from "./turn.ts";
@@ -24,6 +26,8 @@ export interface TrainingRequest {
   /** False: never promote. */
   readonly promote: boolean;
   readonly params: TrainingParams;
+  /** Steps between checkpoints, from which the run can be resumed; by default some seconds of work. */
+  readonly checkpointEvery?: number;
   readonly environment: Promise<Environment>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -127,13 +131,12 @@ export async function recordTraining(
   dataset: TrainingFile,
   request: TrainingRequest,
 ): Promise<RecordedTraining> {
-  const { store, experiment, environment, signal } = request;
-  const params = paramsOf(dataset, request);
+  const { store, experiment, environment } = request;
   const run = await startRun({
     store,
     experiment,
     environment,
-    params,
+    params: paramsOf(dataset, request),
     datasets: [datasetRecord(dataset, "training")],
     fields: {
       kind: "train",
@@ -142,9 +145,44 @@ export async function recordTraining(
       core_digest: source.digest,
     },
   });
+  return trainWithin(run, source, dataset, request, undefined);
+}
+
+/**
+ * Goes on with a recorded training that was killed or failed, from its last checkpoint, in its own run.
+ *
+ * @param request as the run recorded it
+ * @throws NotResumableError for a run that is finished or that another process writes; else as recordTraining
+ */
+export async function resumeTraining(
+  source: CoreSource,
+  dataset: TrainingFile,
+  request: TrainingRequest,
+  directory: string,
+): Promise<RecordedTraining & { readonly fromStep: number }> {
+  const from = readCheckpoint(directory);
+  const run = await reopenRun(request.store, directory, {
+    keepMetrics: from?.records.length ?? 0,
+    environment: request.environment,
+  });
+  const recorded = await trainWithin(run, source, dataset, request, from);
+  return { ...recorded, fromStep: from?.step ?? 0 };
+}
+
+async function trainWithin(
+  run: ActiveRun,
+  source: CoreSource,
+  dataset: TrainingFile,
+  request: TrainingRequest,
+  from: Checkpoint | undefined,
+): Promise<RecordedTraining> {
+  const { store, signal, checkpointEvery } = request;
   return within(run, signal, async () => {
-    let logged = 0;
+    let logged = from?.records.length ?? 0;
     const result = await train(source, dataset, request.params, {
+      ...(from && { from }),
+      ...(checkpointEvery !== undefined && { checkpointEvery }),
+      onCheckpoint: (checkpoint) => writeCheckpoint(run, checkpoint),
       onProgress: (progress) => {
         run.logMetrics(progress.records);
         logged += progress.records.length;
@@ -171,13 +209,14 @@ export async function recordTraining(
       metrics: summaryOf(result.train, result.validation),
       promotion: outcome.decision,
     });
+    removeCheckpoint(run);
     // Behind the end of the run, since what the registry names must be complete.
     if (outcome.decision.promoted) outcome.promote(run);
     const { decision, productionError } = outcome;
     return {
       runId: run.id,
       directory: run.directory,
-      params,
+      params: paramsOf(dataset, request),
       result,
       decision,
       production: productionNow(store, request.model),

@@ -4,6 +4,7 @@ import { type Dialect, dialectOfWords } from "../data/dialect.ts";
 import { type ReadCsvOptions, readForTraining, type TrainingFile } from "../data/files.ts";
 import type { StoredRun } from "../miniflow/runs.ts";
 import { checkParams, DEFAULT_PARAMS, snakeCase, type TrainingParams } from "../training/params.ts";
+import type { Gate } from "./promote.ts";
 
 /** A run that cannot be derived again, whatever the data: not a finished training, or its record is damaged. */
 export class NotRepeatableError extends Error {
@@ -40,6 +41,20 @@ export function recordedParams(
     );
   }
   return { params, reading };
+}
+
+/** What a recorded training was told to do with its result. Runs from before there were gates say less. */
+export function recordedPromotion(run: StoredRun): { model: string; promote: boolean; gate: Gate } {
+  const { promote, promote_on: metric, min_gain: minGain, significance } = run.params;
+  return {
+    model: String(run.meta.model),
+    promote: promote === true,
+    gate: {
+      metric: metric === "val_loss" ? "val_loss" : "val_accuracy",
+      ...(typeof minGain === "number" && { minGain }),
+      ...(typeof significance === "number" && { significance }),
+    },
+  };
 }
 
 /** How a run read its table; undefined when the record does not say. Runs of numbers only say less. */
