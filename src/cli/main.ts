@@ -265,6 +265,10 @@ Examples:
     .option("--out <file>", "where to leave the model", pathFlag, "model.npz")
     .option("--no-promote", "leave the production model alone")
     .option(
+      "--reuse",
+      "when a run with the same data, parameters and core exists, give its model and train nothing",
+    )
+    .option(
       "--checkpoint-every <count>",
       "steps between checkpoints; by default some seconds of work",
       numberFlag("iterations"),

@@ -6,10 +6,12 @@ import { DataError } from "../data/data-error.ts";
 import { readCsv, type TrainingFile } from "../data/files.ts";
 import { readEnvironment } from "../miniflow/environment.ts";
 import { NotResumableError } from "../miniflow/reopen.ts";
-import { readRun, type StoredRun } from "../miniflow/runs.ts";
+import { readArtifact, readRun, type StoredRun } from "../miniflow/runs.ts";
 import { writeTarget } from "../miniflow/store.ts";
+import { findIdentical } from "../recording/fingerprint.ts";
 import {
   describeDataset,
+  fingerprintOfTraining,
   type RecordedTraining,
   recordTraining,
   resumeTraining,
@@ -48,6 +50,7 @@ export interface TrainFlags extends TrainingParams, OutputFlags, ColumnFlags, Ga
   readonly out: string;
   readonly promote: boolean;
   readonly checkpointEvery?: number;
+  readonly reuse?: boolean;
 }
 
 export type ResumeFlags = OutputFlags &
@@ -83,20 +86,60 @@ export async function runTrain(
   const source = loadCore();
   const { lr, iterations, l2, valFraction, seed, logEvery, threshold, classWeight } = flags;
   const params = { lr, iterations, l2, valFraction, seed, logEvery, threshold, classWeight };
+  const request = {
+    store: flags.store,
+    ...names,
+    gate: gateOf(flags),
+    promote: flags.promote,
+    params,
+    environment,
+    signal,
+    ...(flags.checkpointEvery !== undefined && { checkpointEvery: flags.checkpointEvery }),
+  };
+  const identical = findIdentical(flags.store, fingerprintOfTraining(source, dataset, request));
+  if (identical !== undefined) {
+    if (flags.reuse) return reuse(identical, dataset, flags, out);
+    const word = `run ${identical.id} has the same data, parameters and core, so the model will be the same; --reuse takes it instead`;
+    if (!flags.quiet) process.stderr.write(`identical: ${word}\n`);
+  }
   const recorded = await withMeter(params, flags, (onProgress) =>
-    recordTraining(source, dataset, {
-      store: flags.store,
-      ...names,
-      gate: gateOf(flags),
-      promote: flags.promote,
-      params,
-      environment,
-      signal,
-      onProgress,
-      ...(flags.checkpointEvery !== undefined && { checkpointEvery: flags.checkpointEvery }),
-    }),
+    recordTraining(source, dataset, { ...request, onProgress }),
   );
   return tell(recorded, dataset, flags, out);
+}
+
+/** Gives what an identical run has, and trains nothing. */
+function reuse(
+  run: StoredRun,
+  dataset: TrainingFile,
+  flags: TrainFlags,
+  out: ReturnType<typeof outFile>,
+): number {
+  const { meta } = run;
+  writeTarget(out, readArtifact(run.directory, "model/model.npz")!);
+  if (flags.json) {
+    const promotion = (meta.promotion ?? {}) as Record<string, unknown>;
+    const answer = {
+      run_id: run.id,
+      run_dir: run.directory,
+      reused: true,
+      model_digest: meta.model_digest,
+      core_digest: meta.core_digest,
+      dataset: describeDataset(dataset),
+      params: run.params,
+      metrics: meta.metrics,
+      converged: meta.converged,
+      gradient_max: meta.gradient_max,
+      promoted: promotion.promoted ?? false,
+      promotion_reason: promotion.reason ?? null,
+    };
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  } else if (!flags.quiet) {
+    process.stdout.write(
+      `reused    run ${run.id}: the same data, parameters and core; nothing was trained\nmodel     ${flags.out}\n          digest ${String(meta.model_digest)}\nrun       ${run.directory}\n`,
+    );
+  }
+  return EXIT.ok;
 }
 
 /** Goes on with a training that was killed. @param run an id, or the path of a run directory */

@@ -13,6 +13,7 @@ import type { Evaluation, Metrics } from "../model/metrics.ts";
 import { snakeCase, type TrainingParams } from "../training/params.ts";
 import { type Checkpoint, type Progress, type TrainingResult, train } from "../training/train.ts";
 import { readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { type Decision, decide, type Gate, proposalOf, undecided } from "./promote.ts";
 import { ProductionError, readEntries } from "./stored-model.ts";
 import { turn } from "./turn.ts";
@@ -71,6 +72,15 @@ function paramsOf(dataset: TrainingFile, request: TrainingRequest): Record<strin
     ...(request.gate.minGain !== undefined && { min_gain: request.gate.minGain }),
     ...(request.gate.significance !== undefined && { significance: request.gate.significance }),
   };
+}
+
+/** What makes this training what it is (fingerprint.ts). */
+export function fingerprintOfTraining(
+  source: CoreSource,
+  dataset: TrainingFile,
+  request: TrainingRequest,
+): string {
+  return fingerprintOf(dataset.contentDigest, paramsOf(dataset, request), source.digest);
 }
 
 /** Which dataset it was, whoever asks and wherever it stood. */
@@ -143,6 +153,7 @@ export async function recordTraining(
       model: request.model,
       dataset: recordOf(dataset),
       core_digest: source.digest,
+      fingerprint: fingerprintOfTraining(source, dataset, request),
     },
   });
   return trainWithin(run, source, dataset, request, undefined);
