@@ -4,8 +4,9 @@ import { MISSING_TOKENS } from "../data/column-types.ts";
 import type { CsvSelection } from "../data/csv.ts";
 import { CsvError } from "../data/csv-error.ts";
 import { encodeOrThrow, type Input, type InputColumn } from "../data/encoding.ts";
-import { type DialectOptions, type FileTable, readTable, withPath } from "../data/files.ts";
+import { type FileTable, readTable } from "../data/files.ts";
 import { inputsFor } from "../data/table-dataset.ts";
+import { type DialectOptions, withPath } from "../data/table-reader.ts";
 import { type LocatedModel, locateModel, locateProduction } from "../recording/stored-model.ts";
 
 export interface ModelFlags {

@@ -4,29 +4,26 @@ import { open, stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
-import { CsvReader, type CsvSelection, type Table } from "./csv.ts";
+import type { CsvSelection } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
-import { DataError } from "./data-error.ts";
 import { checkWeights, type Dataset } from "./dataset.ts";
-import { checkDialect, type Dialect, guessDialect, SAMPLE_BYTES } from "./dialect.ts";
 import { contentDigest, digestRows } from "./digest.ts";
 import type { Input } from "./encoding.ts";
 import type { Sha256 } from "./sha256.ts";
+import { datasetOfInputs, type TableDataset, type TableOptions } from "./table-dataset.ts";
 import {
-  datasetOfInputs,
-  datasetOfTable,
-  readingOf,
-  type TableDataset,
-  type TableOptions,
-} from "./table-dataset.ts";
+  type DialectOptions,
+  type ReadTable,
+  TableReader,
+  trainingDataset,
+  trainingReader,
+  withPath,
+} from "./table-reader.ts";
 
 const CHUNK_BYTES = 1 << 20;
 
 /** Node's SHA-256, faster than the portable one and equal to it. */
 const nodeSha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer");
-
-/** How a table is written, as far as the caller knows; what is left out is guessed from the file's first 64 KiB. */
-export type DialectOptions = Partial<Dialect>;
 
 export interface ReadCsvOptions extends TableOptions, DialectOptions {
   /** Stops reading when aborted. */
@@ -54,12 +51,9 @@ export interface FileDataset extends Dataset, FileFacts {
 export interface TrainingFile extends TableDataset, FileFacts {}
 
 /** A table and the digest of the bytes that it was read from. */
-export interface FileTable extends Table {
+export interface FileTable extends ReadTable {
   readonly path: string;
   readonly fileSha256: string;
-  readonly dialect: Dialect;
-  /** What was guessed of the dialect; each a sentence. */
-  readonly dialectGuesses: readonly string[];
 }
 
 /**
@@ -74,51 +68,21 @@ export async function readTable(
   given: DialectOptions = {},
   signal?: AbortSignal,
 ): Promise<FileTable> {
-  const digest = createHash("sha256");
-  const held: Uint8Array[] = [];
-  let heldBytes = 0;
-  let reader: CsvReader | undefined;
-  let guess: ReturnType<typeof guessDialect> | undefined;
-  const start = (): CsvReader => {
-    const sample = Buffer.concat(held);
-    guess = guessDialect(sample, given);
-    checkDialect(guess.dialect);
-    const started = new CsvReader({ ...selection, dialect: guess.dialect });
-    started.push(sample);
-    return started;
-  };
-  await forEachChunk(path, signal, (chunk) => {
-    digest.update(chunk);
-    withPath(path, () => {
-      if (reader) reader.push(chunk);
-      else {
-        held.push(chunk);
-        heldBytes += chunk.length;
-        if (heldBytes >= SAMPLE_BYTES) reader = start();
-      }
-    });
-  });
-  const table = withPath(path, () => (reader ?? start()).end());
-  return {
-    ...table,
-    path: resolve(path),
-    fileSha256: digest.digest("hex"),
-    dialect: guess!.dialect,
-    dialectGuesses: guess!.guesses,
-  };
+  return readInto(path, new TableReader(selection, given), signal);
 }
 
-/** Says in an error of a table which file it is about. */
-export function withPath<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof CsvError) {
-      throw new CsvError(`${path}: ${error.message}`, error.problems, error.fix);
-    }
-    if (error instanceof DataError) throw new DataError(`${path}: ${error.message}`);
-    throw error;
-  }
+async function readInto(
+  path: string,
+  reader: TableReader,
+  signal: AbortSignal | undefined,
+): Promise<FileTable> {
+  const digest = createHash("sha256");
+  await forEachChunk(path, signal, (chunk) => {
+    digest.update(chunk);
+    withPath(path, () => reader.push(chunk));
+  });
+  const table = withPath(path, () => reader.end());
+  return { ...table, path: resolve(path), fileSha256: digest.digest("hex") };
 }
 
 /** Gives the bytes of a regular file, in order. A chunk belongs to whoever gets it. */
@@ -188,36 +152,10 @@ export async function readForTraining(
   options: ReadCsvOptions,
   how: { readonly infer: boolean },
 ): Promise<TrainingFile> {
-  const { label, features, drop, numeric, categorical, weight, positive, rest, signal } = options;
-  const { delimiter, quote, decimal, thousands } = options;
-  const { missing, missingTokens } = readingOf(options);
-  const table = await readTable(
-    path,
-    {
-      label,
-      ...(features && { features }),
-      ...(drop && { drop }),
-      ...(numeric && { numeric }),
-      ...(categorical && { categorical }),
-      ...(weight !== undefined && { weight }),
-      ...(rest === true && positive !== undefined && { rest: positive }),
-      infer: how.infer,
-      missingTokens,
-      allowsMissingLabels: missing === "drop",
-    },
-    {
-      ...(delimiter !== undefined && { delimiter }),
-      ...(quote !== undefined && { quote }),
-      ...(decimal !== undefined && { decimal }),
-      ...(thousands !== undefined && { thousands }),
-    },
-    signal,
-  );
-  const reading = readingOf(options, table.dialect);
-  const dataset = withPath(path, () =>
-    datasetOfTable(table, basename(path, extname(path)), options, reading),
-  );
-  return withDigests({ ...dataset, guesses: [...table.dialectGuesses, ...dataset.guesses] }, table);
+  const table = await readInto(path, trainingReader(options, how), options.signal);
+  const name = basename(path, extname(path));
+  const dataset = withPath(path, () => trainingDataset(table, name, options));
+  return withDigests(dataset, table);
 }
 
 /** A dataset of a labelled table's rows for a model's input columns; `classes` may name a class that no row has. */
