@@ -108,6 +108,15 @@ function addLengths(lengths: Uint32Array, column: Float64Array | CellBytes): voi
   }
 }
 
+/** What the content digest is made of: [n · 32] digests of rows, or of rows and their weights where they have some. */
+export function weighedDigests(
+  { weights }: Pick<Dataset, "weights">,
+  rowDigests: Uint8Array,
+  hasher?: BlockHasher,
+): Uint8Array {
+  return weights ? weighDigests(rowDigests, weights, hasher) : rowDigests;
+}
+
 /**
  * With row weights the content is made of SHA-256(row digest ‖ weight as a number cell), so that the weights belong to
  * it; the split goes by the row digests alone, or equal rows of different weight could stand on both sides.
@@ -142,7 +151,7 @@ export function contentDigest(
   hasher?: BlockHasher,
 ): string {
   const { weights } = dataset;
-  const digests = weights ? weighDigests(rowDigests, weights, hasher) : rowDigests;
+  const digests = weighedDigests(dataset, rowDigests, hasher);
   const header = canonicalJson({
     classes: sortLabels(dataset.classes),
     columns: inputsOf(dataset).map(({ column }) => column.name),
