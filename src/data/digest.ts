@@ -162,21 +162,32 @@ export function contentDigest(
   const message = new Uint8Array(head.length + 1 + 256 * DIGEST_BYTES);
   message.set(head);
   const order = sortDigests(digests);
-  const words = new Uint32Array(digests.buffer, digests.byteOffset, digests.length / 4);
   let from = 0;
   for (let bucket = 0; bucket < 256; bucket++) {
     let to = from;
     while (to < order.length && digests[order[to]! * DIGEST_BYTES] === bucket) to++;
-    const rows = new Uint32Array((to - from) * DIGEST_WORDS);
-    for (let k = from; k < to; k++) {
-      const row = order[k]! * DIGEST_WORDS;
-      const place = (k - from) * DIGEST_WORDS;
-      for (let word = 0; word < DIGEST_WORDS; word++) rows[place + word] = words[row + word]!;
-    }
-    message.set(hash(new Uint8Array(rows.buffer)), head.length + 1 + bucket * DIGEST_BYTES);
+    const bucketDigests = takeDigests(digests, order.subarray(from, to));
+    message.set(hash(bucketDigests), head.length + 1 + bucket * DIGEST_BYTES);
     from = to;
   }
   return toHex(hash(message));
+}
+
+/** SHA-256 over the digests of some rows in ascending order, 64 hex digits: which rows they are, in any order. */
+export function digestOfRows(digests: Uint8Array, rows: Uint32Array): string {
+  const chosen = takeDigests(digests, rows);
+  return toHex(sha256(takeDigests(chosen, sortDigests(chosen))));
+}
+
+/** The digests of some rows, one after the other. */
+function takeDigests(digests: Uint8Array, rows: ArrayLike<number>): Uint8Array {
+  const from = new Uint32Array(digests.buffer, digests.byteOffset, digests.length / 4);
+  const words = new Uint32Array(rows.length * DIGEST_WORDS);
+  for (let k = 0; k < rows.length; k++) {
+    const [row, place] = [rows[k]! * DIGEST_WORDS, k * DIGEST_WORDS];
+    for (let word = 0; word < DIGEST_WORDS; word++) words[place + word] = from[row + word]!;
+  }
+  return new Uint8Array(words.buffer);
 }
 
 /** Row indexes in ascending byte order of their digests; rows of equal digest stand by index. */

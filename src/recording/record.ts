@@ -208,6 +208,7 @@ async function trainWithin(
     run.writeArtifact("model/model_card.json", toJson(result.card));
     run.writeArtifact("train_profile.json", toJson(result.profile));
     run.writeArtifact("evaluation.json", toJson(result.evaluation));
+    run.writeArtifact("data_sketch.json", `${JSON.stringify(result.sketch)}\n`);
     run.writeArtifact("core/core.wasm", source.bytes);
     const outcome = new Outcome(source, dataset, result, request);
     outcome.look();
@@ -215,6 +216,7 @@ async function trainWithin(
     run.endRun("FINISHED", {
       model_digest: result.modelDigest,
       model_sha256: createHash("sha256").update(result.modelBytes).digest("hex"),
+      split_digest: result.splitDigest,
       converged: result.converged,
       gradient_max: result.gradientMax,
       metrics: summaryOf(result.train, result.validation),

@@ -11,9 +11,10 @@ import {
 import type { CoreSource } from "../core/source.ts";
 import { DataError } from "../data/data-error.ts";
 import { type Dataset, inputsOf } from "../data/dataset.ts";
-import { contentDigest, digestRows } from "../data/digest.ts";
+import { contentDigest, digestOfRows, digestRows, weighedDigests } from "../data/digest.ts";
 import { featuresOf } from "../data/encoding.ts";
 import { shown } from "../data/shown.ts";
+import { type RowSketch, sketchOf } from "../data/sketch.ts";
 import { type Split, splitRows } from "../data/split.ts";
 import { cardOf, type ModelCard } from "../model/card.ts";
 import {
@@ -90,8 +91,12 @@ export interface TrainingResult {
   readonly modelBytes: Uint8Array;
   readonly modelDigest: string;
   readonly contentDigest: string;
+  /** By which a later reader can tell what differs from these data. */
+  readonly sketch: RowSketch;
   readonly params: TrainingParams;
   readonly split: Split;
+  /** SHA-256 of the validation rows' digests in ascending order, 64 hex digits. */
+  readonly splitDigest: string;
   /** [n] row weights, class weights included; null when every row counts once. */
   readonly weights: Float64Array | null;
   /** Every metric record, in the order in which they came. */
@@ -151,6 +156,8 @@ interface Problem {
   readonly dataset: DigestedDataset;
   readonly params: TrainingParams;
   readonly content: string;
+  /** [n · 32] of the rows. */
+  readonly digests: Uint8Array;
   readonly split: Split;
   /** [d] of the training rows. */
   readonly moments: readonly Moments[];
@@ -191,6 +198,7 @@ function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingP
     dataset,
     params,
     content,
+    digests,
     split,
     moments,
     mean,
@@ -331,7 +339,7 @@ async function descend(
 }
 
 function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): TrainingResult {
-  const { core, dataset, params, content, split, moments, mean, std } = problem;
+  const { core, dataset, params, content, digests, split, moments, mean, std } = problem;
   const { columns, features, y } = dataset;
   const model: Model = {
     spec: specOf(dataset, params.threshold),
@@ -375,8 +383,10 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     modelBytes,
     modelDigest: digest,
     contentDigest: content,
+    sketch: sketchOf(dataset, weighedDigests(dataset, digests, core)),
     params,
     split,
+    splitDigest: digestOfRows(digests, split.validation),
     weights: problem.weights,
     records,
     train: trainMetrics,

@@ -81,6 +81,7 @@ describe("raisin train with its defaults", () => {
         "miniflow/registry.json",
         "model.npz",
         `${run}/artifacts/core/core.wasm`,
+        `${run}/artifacts/data_sketch.json`,
         `${run}/artifacts/evaluation.json`,
         `${run}/artifacts/model/model.npz`,
         `${run}/artifacts/model/model_card.json`,
