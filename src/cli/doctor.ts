@@ -1,7 +1,5 @@
 // raisin doctor: is the store whole, its history unbroken, and this installation one that was released?
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { loadCore } from "../core/node.ts";
+import { loadCore, releaseOf } from "../core/node.ts";
 import { diagnose, type Finding } from "../miniflow/doctor.ts";
 import { packageVersion } from "../miniflow/version.ts";
 import { EXIT } from "./exit.ts";
@@ -16,7 +14,7 @@ export function runDoctor(flags: DoctorFlags): number {
   checkForms(flags);
   const { findings, ...rest } = diagnose(flags.store, flags.anchor);
   const core = loadCore().digest;
-  const released = releasedAs(core);
+  const released = releaseOf(core)?.version ?? null;
   const isHealthy = !findings.some(({ level }) => level === "error");
   const answer = {
     healthy: isHealthy,
@@ -58,15 +56,4 @@ function findingLines(findings: readonly Finding[], flags: FormFlags): string[] 
     problem.includes(path) ? problem : `${path}: ${problem}`,
   ]);
   return tableLines({ head: ["", "finding"], rows, left: 2 }, flags);
-}
-
-/** The version that a core was released with; null for none, or where the list of releases is not installed. */
-function releasedAs(digest: string): string | null {
-  try {
-    const path = createRequire(import.meta.url).resolve("#released.json");
-    const list = JSON.parse(readFileSync(path, "utf8")) as { version: string; core: string }[];
-    return list.find(({ core }) => core === digest)?.version ?? null;
-  } catch {
-    return null;
-  }
 }

@@ -25,6 +25,7 @@ import {
   probabilityFlag,
   scoreFlag,
   secondsFlag,
+  timeLimitFlag,
   tokensFlag,
   typedWords,
   urlFlag,
@@ -354,22 +355,53 @@ Examples:
     );
 
   program
-    .command("verify <run>")
-    .description("train a recorded run again and compare every byte and every metric")
-    .option("--data <file>", "the data, if it is no longer where the run found it", pathFlag)
+    .command("verify [run]")
+    .description(
+      "train a recorded run again and compare every byte and every metric; say where it first differs",
+    )
+    .option("--all", "every finished training of the store")
+    .option(
+      "--data <file>",
+      "the data, if it is neither where the run found it nor in a data-dir",
+      pathFlag,
+    )
+    .option(
+      "--time-limit <seconds>",
+      "how long a core that no release had may train; by default ten times what it should take",
+      timeLimitFlag,
+    )
     .addOption(store())
     .addOption(json())
+    .addOption(markdown())
     .addOption(quiet())
     .addHelpText(
       "after",
       `
 Examples:
   raisin verify 0123456789ab
-  raisin verify miniflow/experiments/raisin/runs/0123456789ab --data moved.csv`,
+  raisin verify miniflow/experiments/raisin/runs/0123456789ab --data moved.csv
+  raisin data-dir add ~/data && raisin verify --all`,
     )
     .action((id, flags) =>
       run(async (signal) => (await import("./verify.ts")).runVerify(id, flags, signal)),
     );
+
+  const places = program
+    .command("data-dir")
+    .description("directories in which verify looks for the data of runs, by their content");
+  addOptions(places.command("add <directory>"), [store(), json()])
+    .description("look there, and below it, from now on")
+    .action((path: string, flags) =>
+      run(async () => (await import("./data-dir.ts")).runDataDirAdd(pathFlag(path), flags)),
+    );
+  addOptions(places.command("remove <directory>"), [store(), json()])
+    .description("look there no longer")
+    .action((path: string, flags) =>
+      run(async () => (await import("./data-dir.ts")).runDataDirRemove(pathFlag(path), flags)),
+    );
+  addOptions(places.command("list"), [store(), json()])
+    .description("the directories that were added")
+    .action((flags) => run(async () => (await import("./data-dir.ts")).runDataDirList(flags)));
 
   addOptions(program.command("drift"), dialectOptions())
     .description("say how far new rows are from those that a model was trained on")

@@ -107,6 +107,14 @@ export function secondsFlag(text: string): number {
   return seconds;
 }
 
+/** Seconds of work, up to a day. */
+export function timeLimitFlag(text: string): number {
+  const seconds = /\s/.test(text) ? Number.NaN : parseDecimal(text);
+  if (!(seconds > 0 && seconds <= 86_400))
+    throw new InvalidArgumentError("It must be a number above 0, up to 86400.");
+  return seconds;
+}
+
 /** A number from 0. */
 export function scoreFlag(text: string): number {
   const value = /\s/.test(text) ? Number.NaN : parseDecimal(text);

@@ -8,6 +8,7 @@ import { readEnvironment } from "../miniflow/environment.ts";
 import { NotResumableError } from "../miniflow/reopen.ts";
 import { readArtifact, readRun, type StoredRun } from "../miniflow/runs.ts";
 import { writeTarget } from "../miniflow/store.ts";
+import { NotRepeatableError } from "../proof/record.ts";
 import { findIdentical } from "../recording/fingerprint.ts";
 import {
   describeDataset,
@@ -18,7 +19,6 @@ import {
   summaryOf,
 } from "../recording/record.ts";
 import {
-  NotRepeatableError,
   readAgain,
   recordedData,
   recordedParams,

@@ -1,54 +1,218 @@
-// raisin verify: derives a recorded run again and says whether every byte came out the same.
-import { loadCore } from "../core/node.ts";
-import { CsvError } from "../data/csv-error.ts";
-import { NotRepeatableError } from "../recording/recorded.ts";
-import { verifyRun } from "../recording/verify.ts";
+// raisin verify: derives recorded runs again and says whether every byte came out the same.
+import { FileError } from "../data/csv-error.ts";
+import { DataError } from "../data/data-error.ts";
+import { isDeleted, readRun, runDirectories } from "../miniflow/runs.ts";
+import { StoreError } from "../miniflow/store.ts";
+import { NotRepeatableError } from "../proof/record.ts";
+import { dataPlaces } from "../recording/data-places.ts";
+import { type Verdict, Verifier } from "../recording/verify.ts";
+import { plain } from "./charts.ts";
 import { DataCommandError, EXIT, UsageError } from "./exit.ts";
 import type { OutputFlags } from "./options.ts";
+import { checkForms, type FormFlags, printJson, printLines, tableLines } from "./output.ts";
+import { createMeter } from "./progress.ts";
 import { runDirectory } from "./run-argument.ts";
 
-export interface VerifyFlags extends OutputFlags {
+export interface VerifyFlags extends OutputFlags, FormFlags {
+  readonly all?: boolean;
   readonly data?: string;
+  readonly timeLimit?: number;
   readonly store: string;
 }
 
-/** @param run an id, or the path of a run directory */
+/** @param run an id, or the path of a run directory; undefined with --all */
 export async function runVerify(
-  run: string,
+  run: string | undefined,
   flags: VerifyFlags,
   signal: AbortSignal,
 ): Promise<number> {
-  const directory = runDirectory(flags.store, run);
-  const verdict = await verifyRun(loadCore(), directory, {
+  checkForms(flags);
+  const { all, data, store, timeLimit } = flags;
+  if ((run === undefined) === (all !== true)) {
+    throw new UsageError("Name one run to verify, or --all for every run of the store");
+  }
+  if (all && data !== undefined) {
+    throw new UsageError(
+      "Cannot use --data with --all, since runs may have different data: name the directories where they stand with `raisin data-dir add`",
+    );
+  }
+  const verifier = new Verifier({
     signal,
-    ...(flags.data !== undefined && { data: flags.data }),
-  }).catch((error: unknown) => {
+    places: dataPlaces(store),
+    ...(data !== undefined && { data }),
+    ...(timeLimit !== undefined && { timeLimit }),
+  });
+  return run === undefined
+    ? verifyAll(verifier, flags)
+    : verifyOne(verifier, runDirectory(store, run), flags);
+}
+
+async function verifyOne(
+  verifier: Verifier,
+  directory: string,
+  flags: VerifyFlags,
+): Promise<number> {
+  const verdict = await verifier.verify(directory).catch((error: unknown) => {
     if (error instanceof NotRepeatableError) throw new UsageError(error.message);
-    if (error instanceof CsvError && flags.data === undefined) {
+    if (error instanceof FileError && flags.data === undefined) {
       throw new DataCommandError(
-        `${error.message}\nIf the data of this run stands elsewhere now, name it with --data`,
+        `${error.message}\nIf the data of this run stands elsewhere now, name it with --data, or its directory with \`raisin data-dir add\``,
         { cause: error },
       );
     }
     throw error;
   });
-  if (flags.json) {
-    const { runId, modelDigest, metricsCompared, isSameCore, ...rest } = verdict;
-    const answer = {
-      run_id: runId,
-      ...rest,
-      model_digest: modelDigest,
-      metrics_compared: metricsCompared,
-      same_core: isSameCore,
-    };
-    process.stdout.write(`${JSON.stringify(answer)}\n`);
-  } else if (!flags.quiet) {
-    const core = verdict.isSameCore ? "" : " (by another core than the run recorded)";
-    process.stdout.write(
-      verdict.reproduced
-        ? `reproduced: run ${verdict.runId}, every byte of model.npz and ${verdict.metricsCompared} metric values${core}\n  model digest ${verdict.modelDigest}\n`
-        : `not reproduced: run ${verdict.runId}${core}\n  first difference: ${verdict.difference}\n`,
-    );
-  }
+  if (flags.json) printJson(jsonOf(verdict));
+  else if (!flags.quiet) printLines(verdictLines(verdict));
   return verdict.reproduced ? EXIT.ok : EXIT.refused;
+}
+
+function jsonOf({ core, ...verdict }: Verdict) {
+  return {
+    run_id: verdict.runId,
+    reproduced: verdict.reproduced,
+    stage: verdict.stage,
+    difference: verdict.difference,
+    model_digest: verdict.modelDigest,
+    metrics_compared: verdict.metricsCompared,
+    core: {
+      digest: core.digest,
+      released: core.release,
+      used: core.used,
+      package_agrees: core.packageAgrees,
+    },
+  };
+}
+
+function verdictLines(verdict: Verdict): string[] {
+  const { runId, reproduced, stage, difference, modelDigest, metricsCompared } = verdict;
+  const core = coreLine(verdict);
+  return reproduced
+    ? [
+        `reproduced: run ${runId}, every byte of model.npz and ${metricsCompared} metric values`,
+        `  model digest ${modelDigest}`,
+        core,
+      ]
+    : [
+        `not reproduced: run ${runId}`,
+        `  first difference: ${plain(`${stage}: ${difference}`)}`,
+        core,
+      ];
+}
+
+/** What is known of the core, and so what the verdict is worth. */
+function coreLine({ reproduced, core }: Verdict): string {
+  const { digest, release, used, packageAgrees } = core;
+  const agreement =
+    packageAgrees === null
+      ? ""
+      : packageAgrees
+        ? "; this version's core gives the same"
+        : reproduced
+          ? "; this version's core gives something else"
+          : "";
+  const name = `  core ${digest}`;
+  if (used === "package") {
+    return `${name}, which this version cannot run: trained by this version's core instead`;
+  }
+  return release === null
+    ? `${name}, unknown: only the arithmetic was checked, not that this core trains a logistic regression${agreement}`
+    : `${name}, released with raisin ${release}${agreement}`;
+}
+
+/** A run of --all, and what came of it. */
+interface Row {
+  readonly id: string;
+  readonly experiment: string;
+  readonly verdict: Verdict | null;
+  /** Why there is no verdict. */
+  readonly problem: string | null;
+  readonly code: number;
+}
+
+async function verifyAll(verifier: Verifier, flags: VerifyFlags): Promise<number> {
+  const runs: { directory: string; experiment: string }[] = [];
+  let others = 0;
+  for (const { directory } of runDirectories(flags.store)) {
+    if (isDeleted(directory)) continue;
+    const meta = metaOf(directory);
+    if (meta?.kind === "train" && meta.status === "FINISHED") {
+      runs.push({ directory, experiment: meta.experiment });
+    } else others++;
+  }
+  const rows: Row[] = [];
+  const options = { title: "verifying", quiet: flags.quiet === true || flags.json === true };
+  const meter = await createMeter(runs.length, { ...options, lines: false });
+  try {
+    for (const [k, run] of runs.entries()) {
+      rows.push(await rowOf(verifier, run));
+      meter.update(k + 1, rows.at(-1)!.id, "");
+    }
+  } finally {
+    meter.end();
+  }
+  const reproduced = rows.filter(({ verdict }) => verdict?.reproduced).length;
+  if (flags.json) {
+    const list = rows.map((row) =>
+      row.verdict
+        ? { ...jsonOf(row.verdict), experiment: row.experiment, problem: null }
+        : { run_id: row.id, reproduced: false, experiment: row.experiment, problem: row.problem },
+    );
+    printJson({ runs: list, reproduced, verified: rows.length, others });
+  } else if (!flags.quiet) {
+    printLines(tableLines(tableOf(rows), flags));
+    const left = others === 0 ? "" : `; ${others} other runs are no finished trainings`;
+    printLines(["", `${reproduced} of ${rows.length} finished trainings reproduced${left}`]);
+  }
+  const codes = rows.map(({ code }) => code);
+  return [EXIT.refused, EXIT.data, EXIT.failure].find((code) => codes.includes(code)) ?? EXIT.ok;
+}
+
+function metaOf(directory: string) {
+  try {
+    return readRun(directory).meta;
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
+}
+
+async function rowOf(
+  verifier: Verifier,
+  { directory, experiment }: { directory: string; experiment: string },
+): Promise<Row> {
+  const { id } = readRun(directory);
+  try {
+    const verdict = await verifier.verify(directory);
+    const code = verdict.reproduced ? EXIT.ok : EXIT.refused;
+    return { id, experiment, verdict, problem: null, code };
+  } catch (error) {
+    const isKnown =
+      error instanceof NotRepeatableError ||
+      error instanceof DataError ||
+      error instanceof StoreError;
+    if (!isKnown) throw error;
+    const code = error instanceof DataError ? EXIT.data : EXIT.failure;
+    return { id, experiment, verdict: null, problem: error.message, code };
+  }
+}
+
+function tableOf(rows: readonly Row[]) {
+  return {
+    head: ["run", "experiment", "verdict", "core", "first difference"],
+    rows: rows.map(({ id, experiment, verdict, problem }) => {
+      if (verdict === null) return [id, experiment, "cannot be verified", "", problem!];
+      const { release, used } = verdict.core;
+      const core =
+        used === "package" ? "this version's" : release ? `raisin ${release}` : "unknown";
+      return [
+        id,
+        experiment,
+        verdict.reproduced ? "reproduced" : "differs",
+        core,
+        verdict.stage === null ? "" : `${verdict.stage}: ${verdict.difference}`,
+      ];
+    }),
+    left: 5,
+  };
 }

@@ -11,6 +11,28 @@ export type CoreBuild = "simd" | "scalar";
 // package.json maps these names, so that sources and compiled output find the same files.
 const names: Record<CoreBuild, string> = { simd: "#core.wasm", scalar: "#core.scalar.wasm" };
 
+/** A released core: anybody can build it again from the tag v<version>. */
+export interface ReleasedCore {
+  readonly version: string;
+  readonly abi: number;
+  /** SHA-256 of core.wasm and core.scalar.wasm, 64 hex digits. */
+  readonly core: string;
+  readonly scalar: string;
+}
+
+/** The release that a core belongs to; undefined for a core that was never released, or is newer than this package. */
+export function releaseOf(digest: string): ReleasedCore | undefined {
+  try {
+    const path = createRequire(import.meta.url).resolve("#released.json");
+    const list = JSON.parse(readFileSync(path, "utf8")) as ReleasedCore[];
+    return list.find(({ core }) => core === digest);
+  } catch (error) {
+    // Where the list is not installed, as in an image, no core is known.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 const loaded = new Map<CoreBuild, CoreSource>();
 
 /** The core of this package, compiled once per process. */

@@ -108,6 +108,65 @@ export interface CoreSource {
 /** The interface number that this host speaks. */
 export const HOST_ABI = 1;
 
+/** A module that is no core that this host could run: it says why. */
+export class ForeignCoreError extends Error {
+  override readonly name: string = "ForeignCoreError";
+}
+
+const KERNELS: readonly Exclude<keyof CoreExports, "memory">[] = [
+  ...([
+    "abi",
+    "heapBase",
+    "exp",
+    "log",
+    "sigmoid",
+    "range",
+    "moments",
+    "momentsOfPresent",
+  ] as const),
+  ...(["momentsOfIndicator", "pack", "packIndicator", "logits", "contributions", "sum"] as const),
+  ...(["score", "weightedScore", "sha256", "gradient", "weightedGradient", "descend"] as const),
+  "weightedDescend",
+];
+
+/** Most bytes of memory that a core may begin with; ours begins with one page. */
+const FIRST_MEMORY_MAX = 1 << 26;
+
+/**
+ * A core from bytes that may come from anybody. It can compute, and nothing else: a module that imports anything is refused.
+ *
+ * @param digest of the bytes @throws ForeignCoreError for what is no core, or one that lacks kernels of this host
+ */
+export function coreOfBytes(bytes: Uint8Array, digest: string): CoreSource {
+  const made = <T>(make: () => T): T => {
+    try {
+      return make();
+    } catch (error) {
+      throw new ForeignCoreError(`Cannot run this core: ${(error as Error).message}`);
+    }
+  };
+  const module = made(() => new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>));
+  const [wanted] = WebAssembly.Module.imports(module);
+  if (wanted !== undefined) {
+    throw new ForeignCoreError(
+      `Cannot run this core: it asks for ${wanted.module}.${wanted.name}, and a core imports nothing`,
+    );
+  }
+  const kinds = new Map(WebAssembly.Module.exports(module).map(({ name, kind }) => [name, kind]));
+  const lacking = KERNELS.find((name) => kinds.get(name) !== "function");
+  if (lacking !== undefined || kinds.get("memory") !== "memory") {
+    throw new ForeignCoreError(`Cannot run this core: it has no ${lacking ?? "memory"}`);
+  }
+  const instantiate = () => {
+    const exports = made(() => new WebAssembly.Instance(module).exports as unknown as CoreExports);
+    if (exports.memory.buffer.byteLength > FIRST_MEMORY_MAX) {
+      throw new ForeignCoreError("Cannot run this core: it begins with more than 64 MiB of memory");
+    }
+    return exports;
+  };
+  return { digest, bytes, instantiate };
+}
+
 const STATUS_NAMES = ["ok", "out of bounds", "misaligned", "too large", "out of range"];
 
 /** @throws Error when a kernel did not do its work */
@@ -119,12 +178,12 @@ export function checkStatus(status: number, kernel: string): void {
   }
 }
 
-/** A fresh instance. @throws Error when the core speaks another interface than this host */
+/** A fresh instance. @throws ForeignCoreError when the core speaks another interface than this host */
 export function instantiateChecked(source: CoreSource): CoreExports {
   const exports = source.instantiate();
   const abi = exports.abi();
   if (abi !== HOST_ABI) {
-    throw new Error(
+    throw new ForeignCoreError(
       `Cannot use this core as this host speaks interface ${HOST_ABI}: the core speaks ${abi}`,
     );
   }

@@ -76,6 +76,11 @@ export class CsvError extends DataError {
   }
 }
 
+/** A file that cannot be opened or read at all, whatever is in it. */
+export class FileError extends CsvError {
+  override readonly name: string = "FileError";
+}
+
 /** Most characters of a field. */
 export const FIELD_MAX = 1 << 16;
 

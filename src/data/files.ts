@@ -5,7 +5,7 @@ import { basename, extname, resolve } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore } from "../core/node.ts";
 import type { CsvSelection } from "./csv.ts";
-import { CsvError } from "./csv-error.ts";
+import { FileError } from "./csv-error.ts";
 import { checkWeights, type Dataset } from "./dataset.ts";
 import { contentDigest, digestRows } from "./digest.ts";
 import type { Input } from "./encoding.ts";
@@ -60,7 +60,7 @@ export interface FileTable extends ReadTable {
  * Reads the wanted columns of a CSV file: UTF-8, a header line, LF or CRLF, quotes as RFC 4180 has them.
  *
  * @param given the parts of the dialect that are known
- * @throws CsvError when the path is no regular file, or with every problem of the file at once
+ * @throws FileError when the path is no regular file, CsvError with every problem of the file at once
  */
 export async function readTable(
   path: string,
@@ -85,17 +85,17 @@ async function readInto(
   return { ...table, path: resolve(path), fileSha256: digest.digest("hex") };
 }
 
-/** Gives the bytes of a regular file, in order. A chunk belongs to whoever gets it. */
+/** Gives the bytes of a regular file, in order, until `use` returns false. A chunk belongs to whoever gets it. */
 export async function forEachChunk(
   path: string,
   signal: AbortSignal | undefined,
-  use: (chunk: Uint8Array) => void | Promise<void>,
+  use: (chunk: Uint8Array) => unknown,
 ): Promise<void> {
   // Looked at before it is opened: opening a FIFO would wait for somebody to write into it.
   const info = await reading(path, stat(path));
   if (!info.isFile()) {
     const kind = info.isDirectory() ? "a directory" : "not a regular file";
-    throw new CsvError(`Cannot read ${path} as it is ${kind}`);
+    throw new FileError(`Cannot read ${path} as it is ${kind}`);
   }
   const file = await reading(path, open(path));
   try {
@@ -104,7 +104,7 @@ export async function forEachChunk(
       signal?.throwIfAborted();
       const { bytesRead, buffer } = await reading(path, file.read(Buffer.allocUnsafe(size)));
       if (bytesRead === 0) return;
-      await use(buffer.subarray(0, bytesRead));
+      if ((await use(buffer.subarray(0, bytesRead))) === false) return;
     }
   } finally {
     await file.close();
@@ -116,7 +116,7 @@ async function reading<T>(path: string, operation: Promise<T>): Promise<T> {
   try {
     return await operation;
   } catch (error) {
-    throw new CsvError(`Cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
+    throw new FileError(`Cannot read ${path}: ${reasonOf(error as NodeJS.ErrnoException)}`);
   }
 }
 

@@ -1,6 +1,8 @@
 // Reads a table from its bytes, in any runtime: the dialect is guessed from the first of them, then rows are read as they come.
 import { CsvReader, type CsvSelection, type Table } from "./csv.ts";
 import { CsvError } from "./csv-error.ts";
+import { marksOf, RecordCutter } from "./csv-records.ts";
+import { parseRecords } from "./csv-text.ts";
 import { DataError } from "./data-error.ts";
 import { checkDialect, type Dialect, guessDialect, SAMPLE_BYTES } from "./dialect.ts";
 import {
@@ -107,6 +109,26 @@ export function trainingDataset(
 ): TableDataset {
   const dataset = datasetOfTable(table, name, options, readingOf(options, table.dialect));
   return { ...dataset, guesses: [...table.dialectGuesses, ...dataset.guesses] };
+}
+
+/**
+ * The names in a table's header, as far as its beginning tells.
+ *
+ * @param sample the first bytes, SAMPLE_BYTES at most
+ * @throws CsvError for what is no text, and where no whole line is among them
+ */
+export function headerOf(sample: Uint8Array, given: DialectOptions = {}): string[] {
+  const { dialect } = guessDialect(sample, given);
+  let header: string[] | undefined;
+  const cutter = new RecordCutter((bytes, _, line) => {
+    // Only names are wanted: what is wrong further on is told when rows are read.
+    header ??= parseRecords(new TextDecoder().decode(bytes), line, dialect).records[0]?.fields;
+    return line;
+  }, marksOf(dialect));
+  cutter.push(sample);
+  if (sample.length < SAMPLE_BYTES) cutter.end();
+  if (header === undefined) throw new CsvError("Cannot read the table: it has no header line");
+  return header;
 }
 
 /** Says in an error of a table which file it is about. */

@@ -1,114 +1,322 @@
-// Trains a recorded run again and compares every byte of its model and every metric.
+// Trains a recorded run again and compares every byte of its model and every metric: by its own core, on its own data, wherever
+// they stand now.
 import { createHash } from "node:crypto";
-import { join } from "node:path";
-import type { CoreSource } from "../core/source.ts";
+import { basename, extname, join } from "node:path";
+import { Core } from "../core/core.ts";
+import { loadCore, releaseOf } from "../core/node.ts";
+import { type CoreSource, coreOfBytes, ForeignCoreError } from "../core/source.ts";
+import { FileError } from "../data/csv-error.ts";
+import { DataError } from "../data/data-error.ts";
+import { SAMPLE_BYTES } from "../data/dialect.ts";
+import { forEachChunk } from "../data/files.ts";
+import { parseSketch } from "../data/sketch.ts";
+import { headerOf } from "../data/table-reader.ts";
 import { readArtifact, readMetrics, readRun, type StoredRun } from "../miniflow/runs.ts";
-import { type TrainingResult, train } from "../training/train.ts";
-import { NotRepeatableError, readAgain, recordedData, recordedParams } from "./recorded.ts";
+import { parseObject } from "../miniflow/store.ts";
+import { compareTraining, type Derived, type Stage } from "../proof/compare.ts";
+import {
+  type DataVerdict,
+  OtherDataError,
+  type ProvenDataset,
+  readRecordedData,
+  type TableSource,
+} from "../proof/data.ts";
+import {
+  NotRepeatableError,
+  type RecordedReading,
+  type TrainingRecord,
+  trainingOf,
+} from "../proof/record.ts";
+import type { TrainingParams } from "../training/params.ts";
+import { DivergenceError, train } from "../training/train.ts";
+import { FileDigests, filesBelow } from "./data-places.ts";
+import { CoreFailure, trainInThread } from "./threads.ts";
 import { turn } from "./turn.ts";
+
+/** Which core a run was trained by. */
+export interface CoreVerdict {
+  /** As the run recorded it. */
+  readonly digest: string;
+  /** The release that it belongs to; null for one that this package does not know. */
+  readonly release: string | null;
+  /** Which core trained again: the run's own, or this package's where that one cannot be run here. */
+  readonly used: "recorded" | "package";
+  /** Whether this package's core gives the same; null where it is the one that trained, or nothing was trained. */
+  readonly packageAgrees: boolean | null;
+}
 
 export interface Verdict {
   readonly runId: string;
   readonly reproduced: boolean;
-  /** What differs first; null when nothing does. */
+  /** Where it first differs, and how; null when nothing does. */
+  readonly stage: Stage | null;
   readonly difference: string | null;
   readonly modelDigest: string;
   readonly metricsCompared: number;
-  /** Whether the core of this package is the one that the run recorded. */
-  readonly isSameCore: boolean;
+  readonly core: CoreVerdict;
 }
 
+export interface VerifyOptions {
+  /** The package's own core; the build with vectors when absent. */
+  readonly source?: CoreSource;
+  /** The file to train on; by default the path that the run recorded, then the places. */
+  readonly data?: string;
+  /** Directories to look for the data in. */
+  readonly places?: readonly string[];
+  /** Seconds that an unknown core gets; by default some that a slow machine needs tenfold. */
+  readonly timeLimit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Steps · rows · columns a second that any machine does. */
+const CELLS_PER_SECOND = 2e7;
+const LEAST_SECONDS = 30;
+
 /**
- * @param options data: the file to train on, by default the path that the run recorded
- * @throws NotRepeatableError, CsvError, StoreError
+ * What a run recorded, for a comparison.
+ *
+ * @throws NotRepeatableError, StoreError
  */
-export async function verifyRun(
-  source: CoreSource,
-  directory: string,
-  options: { data?: string; signal?: AbortSignal } = {},
-): Promise<Verdict> {
-  const { signal } = options;
-  const run = readRun(directory);
-  if (run.meta.kind !== "train" || run.meta.status !== "FINISHED") {
+export function recordOfRun(run: StoredRun): TrainingRecord {
+  const { meta, directory } = run;
+  if (meta.kind !== "train" || meta.status !== "FINISHED") {
     throw new NotRepeatableError(
-      `Cannot verify run ${run.id} as only finished trainings can be derived again: its kind is ${String(run.meta.kind)}, its status ${run.meta.status}`,
+      `Cannot verify run ${run.id} as only finished trainings can be derived again: its kind is ${String(meta.kind)}, its status ${meta.status}`,
     );
   }
-  const { params, reading } = recordedParams(run, "verify");
-  const { path, contentDigest } = recordedData(run, "verify", options.data);
-  const verdict = {
+  const { content_digest: content } = (meta.dataset ?? {}) as Record<string, unknown>;
+  if (typeof content !== "string") {
+    throw new NotRepeatableError(
+      `Cannot verify run ${run.id} as its meta.json does not say which data it had`,
+    );
+  }
+  const sketch = readArtifact(directory, "data_sketch.json");
+  return {
     runId: run.id,
-    modelDigest: String(run.meta.model_digest),
-    isSameCore: run.meta.core_digest === source.digest,
+    params: run.params,
+    contentDigest: content,
+    sketch:
+      (sketch && parseSketch(parseObject(sketch, join(directory, "data_sketch.json")))) ?? null,
+    splitDigest: typeof meta.split_digest === "string" ? meta.split_digest : null,
+    coreDigest: String(meta.core_digest),
+    modelDigest: String(meta.model_digest),
+    modelBytes: readArtifact(directory, "model/model.npz") ?? new Uint8Array(0),
+    metrics: readMetrics(directory).lines.map(({ key, value, step }) => ({ key, value, step })),
   };
-  const differs = (difference: string): Verdict => ({
-    ...verdict,
-    reproduced: false,
-    difference,
-    metricsCompared: 0,
-  });
-  const dataset = await readAgain(
-    path,
-    { ...reading, ...(signal && { signal }) },
-    options.data !== undefined,
-  );
-  if (dataset.contentDigest !== contentDigest) {
-    return differs(
-      `data: ${path} has content digest ${dataset.contentDigest}, the run recorded ${contentDigest}`,
+}
+
+/** Verifies runs one after the other. Data that several of them share are read once. */
+export class Verifier {
+  readonly #own: CoreSource;
+  readonly #hasher: Core;
+  readonly #options: VerifyOptions;
+  readonly #digests = new FileDigests();
+  #last: { key: string; verdict: Promise<DataVerdict> } | undefined;
+
+  constructor(options: VerifyOptions = {}) {
+    this.#options = options;
+    this.#own = options.source ?? loadCore();
+    this.#hasher = new Core(this.#own);
+  }
+
+  /** @throws NotRepeatableError, OtherDataError, FileError where the data cannot be found, StoreError */
+  async verify(directory: string): Promise<Verdict> {
+    const run = readRun(directory);
+    const record = recordOfRun(run);
+    const { params, reading } = trainingOf(record.params, `verify run ${run.id}`);
+    const release = releaseOf(record.coreDigest)?.version ?? null;
+    const verdict = {
+      runId: run.id,
+      modelDigest: record.modelDigest,
+      metricsCompared: 0,
+      core: { digest: record.coreDigest, release, used: "recorded", packageAgrees: null },
+    } as const;
+    const differs = (stage: Stage, difference: string): Verdict => ({
+      ...verdict,
+      reproduced: false,
+      stage,
+      difference,
+    });
+    const { path, verdict: data } = await this.#readData(run, record, reading);
+    if (data.dataset === null) return differs("data", `${path}: ${data.difference}`);
+    const core = readArtifact(directory, "core/core.wasm");
+    if (core === undefined || sha256(core) !== record.coreDigest) {
+      return differs(
+        "core",
+        "artifacts/core/core.wasm is missing or has another digest than meta.json records",
+      );
+    }
+    if (record.modelBytes.length === 0)
+      return differs("encoding", "artifacts/model/model.npz is missing");
+    const { bad } = readMetrics(directory);
+    if (bad.length > 0) {
+      const [{ line, reason }] = bad as [(typeof bad)[0]];
+      return differs(
+        "record",
+        `metrics: ${join(directory, "metrics.jsonl")}, line ${line} ${reason}`,
+      );
+    }
+    let trained: Awaited<ReturnType<Verifier["derive"]>>;
+    try {
+      trained = await this.derive(record, core, data.dataset, params);
+    } catch (error) {
+      if (error instanceof CoreFailure) return differs("core", error.message);
+      if (error instanceof DivergenceError) return differs("iterations", error.message);
+      throw error;
+    }
+    const { derived, used, packageAgrees } = trained;
+    const difference = compareTraining(record, derived);
+    return {
+      ...verdict,
+      reproduced: difference === null,
+      stage: difference?.stage ?? null,
+      difference: difference?.text ?? null,
+      metricsCompared: difference === null ? derived.records.length : 0,
+      core: { ...verdict.core, used, packageAgrees },
+    };
+  }
+
+  /**
+   * Trains again by the recorded core: one that was released as it is, any other in a thread with a time limit. One that this
+   * host cannot run, such as an older one that lacks kernels, is replaced by the package's own.
+   *
+   * @throws CoreFailure, DivergenceError
+   */
+  async derive(
+    record: TrainingRecord,
+    core: Uint8Array,
+    dataset: ProvenDataset,
+    params: TrainingParams,
+  ): Promise<{ derived: Derived; used: "recorded" | "package"; packageAgrees: boolean | null }> {
+    const { coreDigest } = record;
+    const byPackage = () => this.#train(this.#own, dataset, params);
+    if (coreDigest === this.#own.digest) {
+      return { derived: await byPackage(), used: "recorded", packageAgrees: null };
+    }
+    try {
+      const isReleased = releaseOf(coreDigest) !== undefined;
+      const derived = isReleased
+        ? await this.#train(coreOfBytes(core, coreDigest), dataset, params)
+        : await this.#trainUnknown(core, coreDigest, dataset, params);
+      const ours = await byPackage().catch(() => null);
+      const packageAgrees = ours !== null && compareTraining(record, ours) === null;
+      return { derived, used: "recorded", packageAgrees };
+    } catch (error) {
+      if (!(error instanceof ForeignCoreError)) throw error;
+      return { derived: await byPackage(), used: "package", packageAgrees: null };
+    }
+  }
+
+  #train(source: CoreSource, dataset: ProvenDataset, params: TrainingParams): Promise<Derived> {
+    const { signal } = this.#options;
+    return train(source, dataset, params, { ...(signal && { signal }), pause: turn });
+  }
+
+  #trainUnknown(
+    core: Uint8Array,
+    coreDigest: string,
+    dataset: ProvenDataset,
+    params: TrainingParams,
+  ): Promise<Derived> {
+    const { signal, timeLimit } = this.#options;
+    const cells = dataset.rowCount * dataset.columns.length * params.iterations;
+    const seconds = timeLimit ?? Math.ceil(LEAST_SECONDS + cells / CELLS_PER_SECOND);
+    const limits = { seconds, ...(signal && { signal }) };
+    return trainInThread({ core, coreDigest, dataset, params }, limits);
+  }
+
+  /** The data of a run: as named, else where it was recorded, else in the places; and how they differ where none are the same. */
+  async #readData(
+    run: StoredRun,
+    record: TrainingRecord,
+    reading: RecordedReading,
+  ): Promise<{ path: string; verdict: DataVerdict }> {
+    const { data, places = [] } = this.#options;
+    const read = async (path: string) => ({
+      path,
+      verdict: await this.#readTable(path, record, reading),
+    });
+    if (data !== undefined) return read(data);
+    const { path, file_sha256: file } = (run.meta.dataset ?? {}) as Record<string, unknown>;
+    let recorded: Awaited<ReturnType<typeof read>> | undefined;
+    let problem: unknown;
+    if (typeof path === "string") {
+      try {
+        recorded = await read(path);
+        if (recorded.verdict.dataset !== null) return recorded;
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        problem = error;
+      }
+    }
+    const candidates = await this.#candidates(places, reading);
+    for (const candidate of candidates) {
+      if ((await this.#digests.of(candidate, this.#options.signal)) !== file) continue;
+      const found = await read(candidate);
+      if (found.verdict.dataset !== null) return found;
+    }
+    for (const candidate of candidates) {
+      const found = await read(candidate).catch(ignoreDataErrors);
+      if (found && found.verdict.dataset !== null) return found;
+    }
+    if (recorded !== undefined) return recorded;
+    const looked = places.length > 0 ? `, nor is it in ${places.join(", ")}` : "";
+    if (problem instanceof FileError) throw new FileError(`${problem.message}${looked}`);
+    if (problem !== undefined) throw problem;
+    throw new NotRepeatableError(
+      `Cannot verify run ${run.id} as its meta.json does not say which data it had${looked}`,
     );
   }
-  const core = readArtifact(directory, "core/core.wasm");
-  if (core === undefined || sha256(core) !== run.meta.core_digest) {
-    return differs(
-      "core: artifacts/core/core.wasm is missing or has another digest than meta.json records",
-    );
+
+  /** Files of the places that have a column of each recorded name. */
+  async #candidates(places: readonly string[], reading: RecordedReading): Promise<string[]> {
+    const { features, label, weight } = reading;
+    const names = [...features, label, ...(weight === undefined ? [] : [weight])];
+    const candidates: string[] = [];
+    for (const path of filesBelow(places)) {
+      const header = await headerIn(path).catch(ignoreDataErrors);
+      if (header && names.every((name) => header.includes(name))) candidates.push(path);
+    }
+    return candidates;
   }
-  const result = await train(source, dataset, params, {
-    ...(signal && { signal }),
-    pause: turn,
+
+  #readTable(path: string, record: TrainingRecord, reading: RecordedReading): Promise<DataVerdict> {
+    const { contentDigest, sketch } = record;
+    const key = JSON.stringify([path, contentDigest, reading]);
+    if (this.#last?.key !== key) {
+      const source = tableFile(path, this.#options.signal);
+      const recorded = { reading, contentDigest, sketch };
+      const verdict = readRecordedData(source, recorded, this.#hasher).catch((error: unknown) => {
+        if (!(error instanceof OtherDataError)) throw error;
+        throw new OtherDataError(`${path}: ${error.message}`);
+      });
+      this.#last = { key, verdict };
+    }
+    return this.#last.verdict;
+  }
+}
+
+/** A table on disk. */
+export function tableFile(path: string, signal: AbortSignal | undefined): TableSource {
+  return {
+    name: basename(path, extname(path)),
+    read: (use) => forEachChunk(path, signal, use),
+  };
+}
+
+async function headerIn(path: string): Promise<string[]> {
+  let header: string[] = [];
+  await forEachChunk(path, undefined, (chunk) => {
+    header = headerOf(chunk.subarray(0, SAMPLE_BYTES));
+    return false;
   });
-  const difference = modelDifference(directory, run, result) ?? metricDifference(directory, result);
-  return difference === undefined
-    ? { ...verdict, reproduced: true, difference: null, metricsCompared: result.records.length }
-    : differs(difference);
+  return header;
+}
+
+function ignoreDataErrors(error: unknown): undefined {
+  if (!(error instanceof DataError)) throw error;
 }
 
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-function modelDifference(
-  directory: string,
-  run: StoredRun,
-  result: TrainingResult,
-): string | undefined {
-  const stored = readArtifact(directory, "model/model.npz");
-  if (stored === undefined) return "model: artifacts/model/model.npz is missing";
-  if (run.meta.model_digest !== result.modelDigest) {
-    return `model: digest ${result.modelDigest}, the run recorded ${String(run.meta.model_digest)}`;
-  }
-  const at = result.modelBytes.findIndex((byte, i) => byte !== stored[i]);
-  if (at >= 0) return `model: model.npz differs from byte ${at} on`;
-  if (stored.length !== result.modelBytes.length) {
-    return `model: model.npz has ${stored.length} bytes, derived again ${result.modelBytes.length}`;
-  }
-  return undefined;
-}
-
-function metricDifference(directory: string, result: TrainingResult): string | undefined {
-  const { lines, bad } = readMetrics(directory);
-  if (bad.length > 0) {
-    return `metrics: ${join(directory, "metrics.jsonl")}, line ${bad[0]!.line} ${bad[0]!.reason}`;
-  }
-  for (const [i, { key, value, step }] of result.records.entries()) {
-    const line = lines[i];
-    if (line === undefined) return `metrics: ${key} at step ${step} is missing (line ${i + 1})`;
-    if (line.key !== key || line.step !== step || !Object.is(line.value, value)) {
-      return `metrics: line ${i + 1} says ${line.key} ${line.value} at step ${line.step}, derived again ${key} ${value} at step ${step}`;
-    }
-  }
-  if (lines.length > result.records.length) {
-    return `metrics: ${lines.length - result.records.length} lines more than derived again`;
-  }
-  return undefined;
 }

@@ -36,6 +36,7 @@ describe("raisin", () => {
       "predict",
       "evaluate",
       "verify",
+      "data-dir",
       "drift",
       "serve",
       "data",
@@ -147,7 +148,7 @@ describe("a usage error", () => {
     [["train", "--drop", '"a'], "column names with commas between them"],
     [["predict"], "required option '--data <file>'"],
     [["evaluate"], "required option '--data <file>'"],
-    [["verify"], "missing required argument 'run'"],
+    [["verify"], "Name one run to verify, or --all"],
     [["predict", "--data", "wine.csv"], "run `raisin train`, or name a model with --model-file"],
     [["evaluate", "--data", "wine.csv"], "run `raisin train`, or name a model with --model-file"],
     [

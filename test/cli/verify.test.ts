@@ -1,10 +1,13 @@
 // Does `raisin verify` derive a run again, and tell the first thing that differs?
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import binaryen from "binaryen";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
   createRandom,
   noisyTable,
+  ROOT,
   raisin,
   raisinJson,
   type TrainAnswer,
@@ -45,7 +48,7 @@ describe("raisin verify", () => {
     expect(byId).toMatchObject({ code: 0, stderr: "" });
     // Five values at steps 0, 50, 100 and 120, and seven figures of each part at the end.
     expect(byId.stdout).toBe(
-      `reproduced: run ${trained.run_id}, every byte of model.npz and 34 metric values\n  model digest ${trained.model_digest}\n`,
+      `reproduced: run ${trained.run_id}, every byte of model.npz and 34 metric values\n  model digest ${trained.model_digest}\n  core ${trained.core_digest}, released with raisin 0.1.0\n`,
     );
     expect(await verifyCopy(() => {})).toEqual(byId);
   });
@@ -55,10 +58,16 @@ describe("raisin verify", () => {
     expect(answer).toEqual({
       run_id: trained.run_id,
       reproduced: true,
+      stage: null,
       difference: null,
       model_digest: trained.model_digest,
       metrics_compared: 34,
-      same_core: true,
+      core: {
+        digest: trained.core_digest,
+        released: "0.1.0",
+        used: "recorded",
+        package_agrees: null,
+      },
     });
     expect(await verify(trained.run_id, "--quiet")).toMatchObject({
       code: 0,
@@ -76,12 +85,12 @@ describe("raisin verify", () => {
         bytes[1000]! ^= 1;
         writeFileSync(path, bytes);
       },
-      /model: model\.npz differs from byte 1000 on/,
+      /(encoding: model\.npz differs from byte 1000 on|statistics: |weights: )/,
     ],
     [
       "model.npz with a byte more",
       (run) => writeFileSync(join(run, "artifacts/model/model.npz"), "x", { flag: "a" }),
-      /model: model\.npz has \d+ bytes/,
+      /encoding: model\.npz has \d+ bytes/,
     ],
     [
       "no model.npz",
@@ -94,28 +103,28 @@ describe("raisin verify", () => {
         edit(join(run, "metrics.jsonl"), (text) =>
           text.replace(/("key":"val_loss","value":0\.\d+?)\d("?,"step":50)/, "$10$2"),
         ),
-      /metrics: line 9 says val_loss 0\.\d+ at step 50, derived again val_loss 0\.\d+ at step 50/,
+      /record: metrics: line 9 says val_loss 0\.\d+ at step 50, derived again val_loss 0\.\d+ at step 50/,
     ],
     [
       "a metric line that is no JSON",
       (run) =>
         edit(join(run, "metrics.jsonl"), (text) => text.replace('{"key":"gradient_max"', "{")),
-      /metrics: .*line 3 is not a metric/,
+      /record: metrics: .*line 3 is not a metric/,
     ],
     [
       "a metric line less",
       (run) => edit(join(run, "metrics.jsonl"), (text) => text.replace(/[^\n]*\n$/, "")),
-      /metrics: val_mcc at step 120 is missing \(line 34\)/,
+      /record: metrics: val_mcc \S+ at step 120 is missing \(line 34\)/,
     ],
     [
       "a metric line more",
       (run) => edit(join(run, "metrics.jsonl"), (text) => `${text}${text.split("\n")[0]}\n`),
-      /metrics: 1 lines? more than derived again/,
+      /record: metrics: 1 lines? more than derived again/,
     ],
     [
       "another learning rate in params.json",
       (run) => edit(join(run, "params.json"), (text) => text.replace('"lr": 0.1', '"lr": 0.2')),
-      /model: digest [0-9a-f]{64}, the run recorded [0-9a-f]{64}/,
+      /iterations 1 to 50: train_loss \S+ at step 50, derived again train_loss \S+ at step 50/,
     ],
     ["no core", (run) => rmSync(join(run, "artifacts/core/core.wasm")), /core: .*missing/],
     [
@@ -136,8 +145,9 @@ describe("raisin verify", () => {
     expect(code).toBe(3);
     const answer = JSON.parse(stdout);
     expect(answer.reproduced).toBe(false);
+    expect(answer.stage).toBe("data");
     expect(answer.difference).toMatch(
-      /^data: other\.csv has content digest [0-9a-f]{64}, the run recorded/,
+      /^other\.csv: .*many rows are others.*\(content digest [0-9a-f]{64}, the run recorded/,
     );
     expect(answer.difference).toContain(trained.dataset.content_digest);
   });
@@ -158,7 +168,7 @@ describe("raisin verify", () => {
     const text = readFileSync(join(cwd, "wine.csv"), "utf8");
     writeFileSync(join(cwd, "semicolons.csv"), text.replaceAll(",", ";"));
     expect((await verify(trained.run_id, "--data", "semicolons.csv")).code).toBe(0);
-    writeFileSync(join(cwd, "broken.csv"), text.replaceAll(",", ";").replace(/;/, ",;"));
+    writeFileSync(join(cwd, "broken.csv"), text.replace(/^/, '"'));
     expect((await verify(trained.run_id, "--data", "broken.csv")).code).toBe(5);
   });
 
@@ -221,5 +231,244 @@ describe("raisin verify", () => {
   ])("a run %s cannot be derived: exit 2", async (_, damage) => {
     const { code, stderr } = await verifyCopy(damage);
     expect([code, stderr]).toEqual([2, expect.stringContaining("Cannot verify run")]);
+  });
+});
+
+describe("raisin verify of data in another state", () => {
+  const text = () => readFileSync(join(cwd, "wine.csv"), "utf8");
+  const lines = () => text().trimEnd().split("\n");
+  const cells = (change: (row: string[], k: number) => string[]) =>
+    lines()
+      .map((line, k) => change(line.split(","), k).join(","))
+      .join("\n");
+  const rename = (from: string, to: string) => text().replace(from, to);
+
+  test.each<[string, () => string, RegExp]>([
+    [
+      "one cell changed",
+      () => cells((row, k) => (k === 17 ? ["99.5", ...row.slice(1)] : row)),
+      /data: changed\.csv: row 17 is not as recorded, in "\w+" \(content digest/,
+    ],
+    [
+      "one cell that is no number",
+      () => cells((row, k) => (k === 17 ? ["nine", ...row.slice(1)] : row)),
+      /data: changed\.csv: .*column "\w+": "nine" is not a decimal number \(1 row: line 18\)/s,
+    ],
+    [
+      "another label",
+      () => {
+        const labels = [
+          ...new Set(
+            lines()
+              .slice(1)
+              .map((line) => line.split(",").at(-1)!),
+          ),
+        ];
+        return cells((row, k) =>
+          k === 3 ? [...row.slice(0, -1), labels.find((label) => label !== row.at(-1))!] : row,
+        );
+      },
+      /data: changed\.csv: row 3 is not as recorded, in "\w+"/,
+    ],
+    [
+      "one row missing",
+      () => lines().toSpliced(5, 1).join("\n"),
+      /data: changed\.csv: \d+ rows where \d+ were recorded, 1 recorded row is missing/,
+    ],
+    [
+      "one row twice",
+      () => [...lines(), lines()[4]].join("\n"),
+      /data: changed\.csv: \d+ rows where \d+ were recorded, row \d+ stands once more than recorded/,
+    ],
+    [
+      "a row that was not there",
+      () => [...lines(), lines()[4]!.replace(/^/, "1")].join("\n"),
+      /data: changed\.csv: .*row \d+ was not recorded/,
+    ],
+    [
+      "a column renamed",
+      () => rename(lines()[0]!.split(",")[1]!, "renamed"),
+      /data: changed\.csv: columns are renamed: "\w+" is called "renamed"; the cells are the recorded ones/,
+    ],
+    [
+      "the label and all columns renamed",
+      () =>
+        [
+          lines()[0]!
+            .split(",")
+            .map((_, k) => `c${k}`),
+          ...lines().slice(1),
+        ].join("\n"),
+      /data: changed\.csv: columns are renamed: .*; the cells are the recorded ones/,
+    ],
+    [
+      "a column missing",
+      () => cells((row) => row.toSpliced(1, 1)),
+      /data: changed\.csv: column is missing: "\w+"/,
+    ],
+    [
+      "columns in another order",
+      () => cells(([a, b, ...rest]) => [b!, a!, ...rest]),
+      /data: changed\.csv: columns stand in another order: recorded .*; here .*; the cells are the recorded ones/,
+    ],
+    [
+      "columns in another order and a cell changed",
+      () => cells(([a, b, ...rest], k) => [b!, k === 6 ? "-7" : a!, ...rest]),
+      /columns stand in another order: .*; and row 6 is not as recorded, in "\w+"/,
+    ],
+  ])("%s: exit 3 and what differs", async (_, change, difference) => {
+    writeFileSync(join(cwd, "changed.csv"), change());
+    const { code, stdout, stderr } = await verify(trained.run_id, "--data", "changed.csv");
+    expect([code, stderr]).toEqual([3, ""]);
+    expect(stdout).toMatch(difference);
+  });
+
+  test.each<[string, string | Uint8Array]>([
+    ["a picture", Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72])],
+    ["nothing", ""],
+    ["prose", "It was a dark and stormy night; the rain fell in torrents.\n"],
+    ["another table", "city,people\nUlm,128928\nBonn,336465\n"],
+    ["a spreadsheet", Uint8Array.from([0x50, 0x4b, 3, 4, 20, 0, 6, 0, 8, 0])],
+  ])("%s is not the data at all: exit 5", async (_, content) => {
+    writeFileSync(join(cwd, "other-file"), content);
+    const { code, stdout, stderr } = await verify(trained.run_id, "--data", "other-file");
+    expect([code, stdout]).toEqual([5, ""]);
+    expect(stderr).toMatch(/^error: other-file: /);
+  });
+});
+
+describe("raisin verify of a run by another core", () => {
+  /** A copy of the run whose core is another one. */
+  async function withCore(core: Uint8Array, ...args: string[]) {
+    return verifyCopy(
+      (run) => {
+        writeFileSync(join(run, "artifacts/core/core.wasm"), core);
+        edit(join(run, "meta.json"), (text) =>
+          text.replaceAll(trained.core_digest, createHash("sha256").update(core).digest("hex")),
+        );
+      },
+      ...args,
+    );
+  }
+  const own = () => readFileSync(join(ROOT, "build/core.wasm"));
+  /** A custom section changes the digest and nothing else. */
+  const marked = () => Buffer.concat([own(), Uint8Array.of(0, 5, 4, 0x6d, 0x61, 0x72, 0x6b)]);
+
+  function changed(change: (module: binaryen.Module) => void): Uint8Array {
+    const module = binaryen.readBinary(own());
+    module.setFeatures(binaryen.Features.All);
+    change(module);
+    return module.emitBinary();
+  }
+  /** The core with another body for its `descend`. */
+  function withDescend(body: (module: binaryen.Module) => number): Uint8Array {
+    return changed((module) => {
+      const descend = module.getFunction(nameOf(module));
+      const { params, results } = binaryen.getFunctionInfo(descend);
+      module.removeExport("descend");
+      module.addFunction("other", params, results, [], body(module));
+      module.addFunctionExport("other", "descend");
+    });
+  }
+  const nameOf = (module: binaryen.Module) =>
+    binaryen.getExportInfo(module.getExport("descend")).value;
+
+  test("an unknown one that gives the same: only the arithmetic was checked", async () => {
+    const { code, stdout } = await withCore(marked());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^reproduced: /);
+    expect(stdout).toMatch(
+      /core [0-9a-f]{64}, unknown: only the arithmetic was checked, .*; this version's core gives the same/,
+    );
+  });
+
+  test("one that never returns is ended: exit 3", async () => {
+    const core = withDescend((module) => module.loop("for-ever", module.br("for-ever")));
+    const { code, stdout } = await withCore(core, "--time-limit", "1");
+    expect(stdout).toMatch(/first difference: core: it did not return within 1 s/);
+    expect(code).toBe(3);
+  });
+
+  test("one that does nothing does not reproduce: exit 3", async () => {
+    const { code, stdout } = await withCore(withDescend((module) => module.i32.const(0)));
+    expect(stdout).toMatch(/first difference: (iterations|core): /);
+    expect(code).toBe(3);
+  });
+
+  test.each<[string, () => Uint8Array]>([
+    ["is no WebAssembly", () => Buffer.from("none")],
+    ["lacks a kernel", () => changed((module) => module.removeExport("weightedDescend"))],
+    [
+      "asks for something from outside",
+      () =>
+        changed((module) => {
+          const { none } = binaryen;
+          module.addFunctionImport("leak", "env", "leak", none, none);
+        }),
+    ],
+  ])("one that %s is replaced by this version's, which is said", async (_, core) => {
+    const { code, stdout } = await withCore(core());
+    expect(stdout).toMatch(/, which this version cannot run: trained by this version's core/);
+    expect(code).toBe(0);
+  });
+});
+
+describe("raisin verify --all", () => {
+  test("verifies every finished training, and finds data by content in the places that were named", async () => {
+    const store = temporaryDirectory();
+    const at = (...args: string[]) => raisin(args, { cwd: store });
+    writeTable(store, "one.csv");
+    writeTable(store, "two.csv", { seed: 9 });
+    const train = (data: string, ...args: string[]) =>
+      raisinJson<TrainAnswer>(["train", "--data", data, "--iterations", "20", ...args], {
+        cwd: store,
+      });
+    const one = await train("one.csv");
+    const two = await train("two.csv");
+    const again = await train("two.csv", "--lr", "0.2");
+    await raisinJson(["evaluate", "--data", "one.csv", "--model-file", one.run_dir], {
+      cwd: store,
+    });
+    const all = await at("verify", "--all");
+    expect([all.code, all.stderr]).toEqual([0, ""]);
+    for (const { run_id } of [one, two, again])
+      expect(all.stdout).toMatch(new RegExp(`${run_id} .* reproduced +raisin 0\\.1\\.0`));
+    expect(all.stdout).toContain("3 of 3 finished trainings reproduced; 1 other runs");
+
+    // The data move, one file with other line ends under another name.
+    mkdirSync(join(store, "archive/2026"), { recursive: true });
+    writeFileSync(
+      join(store, "archive/2026/renamed.csv"),
+      readFileSync(join(store, "one.csv"), "utf8").replaceAll("\n", "\r\n"),
+    );
+    renameSync(join(store, "two.csv"), join(store, "archive/2026/two.csv"));
+    rmSync(join(store, "one.csv"));
+    const lost = await at("verify", "--all", "--json");
+    expect(lost.code).toBe(5);
+    expect(JSON.parse(lost.stdout)).toMatchObject({ reproduced: 0, verified: 3 });
+    expect(JSON.parse(lost.stdout).runs[0].problem).toContain("there is no such file");
+    expect((await at("data-dir", "add", "nowhere")).code).toBe(2);
+    expect((await at("data-dir", "add", "archive")).stdout).toBe(`${join(store, "archive")}\n`);
+    expect((await at("verify", "--all")).code).toBe(0);
+    expect((await at("verify", one.run_id)).code).toBe(0);
+
+    // One run's record is changed: it alone differs.
+    edit(join(again.run_dir, "params.json"), (text) => text.replace('"lr": 0.2', '"lr": 0.3'));
+    const mixed = await at("verify", "--all", "--json");
+    expect(mixed.code).toBe(3);
+    const { runs } = JSON.parse(mixed.stdout);
+    const differing = runs.filter((run: { reproduced: boolean }) => !run.reproduced);
+    expect(differing).toEqual([
+      expect.objectContaining({ run_id: again.run_id, stage: "iterations" }),
+    ]);
+    expect((await at("data-dir", "remove", "archive")).stdout).toBe("");
+    expect((await at("data-dir", "remove", "archive")).code).toBe(2);
+    expect((await at("verify", "--all")).code).toBe(5);
+  });
+
+  test("takes either a run or --all, and no --data with it", async () => {
+    for (const args of [[], [trained.run_id, "--all"], ["--all", "--data", "wine.csv"]]) {
+      expect((await verify(...args)).code).toBe(2);
+    }
   });
 });

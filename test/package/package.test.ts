@@ -100,8 +100,8 @@ describe("the tarball", () => {
       files.filter((path) => /\.(map|wat|tgz|tsbuildinfo)$|debug|\.test\./.test(path)),
     ).toEqual([]);
     expect(files.filter((path) => /^build\/.*(?<!\.d)\.ts$/.test(path))).toEqual([]);
-    // 600 kB when this was written, most of it the command and the server, each in one file, and the data.
-    expect(packedBytes).toBeLessThan(700_000);
+    // 700 kB when this was written: the command, the server and what threads run, each in one file, and the data.
+    expect(packedBytes).toBeLessThan(850_000);
   });
 
   test("holds nothing of the machine it was built on", () => {

@@ -18,14 +18,14 @@ import { readRegistry } from "../../src/miniflow/registry.ts";
 import { readMetrics } from "../../src/miniflow/runs.ts";
 import { encodeModel, modelDigest } from "../../src/model/model-file.ts";
 import { predictColumns } from "../../src/model/predict.ts";
+import { NotRepeatableError } from "../../src/proof/record.ts";
 import {
   type RecordedTraining,
   recordTraining,
   type TrainingRequest,
 } from "../../src/recording/record.ts";
-import { NotRepeatableError } from "../../src/recording/recorded.ts";
 import { readProduction, readStoredModel } from "../../src/recording/stored-model.ts";
-import { verifyRun } from "../../src/recording/verify.ts";
+import { Verifier } from "../../src/recording/verify.ts";
 import { DEFAULT_PARAMS, type TrainingParams } from "../../src/training/params.ts";
 import {
   noisyTable,
@@ -139,7 +139,7 @@ describe("recordTraining()", () => {
     await record(await table("wine.csv", noisy()), { lr: -1 }).catch(() => {});
     const [run] = runDirectories(store);
     expect(() => readStoredModel(run!)).toThrow("not finished: its status is FAILED");
-    await expect(verifyRun(source, run!)).rejects.toThrow(NotRepeatableError);
+    await expect(new Verifier().verify(run!)).rejects.toThrow(NotRepeatableError);
   });
 });
 
@@ -319,17 +319,18 @@ describe("a production run of no use", () => {
   });
 });
 
-describe("verifyRun()", () => {
+describe("Verifier", () => {
   test("derives a run again with the scalar core, and knows it for the same core", async () => {
     const { table, record } = workshop();
     const { directory, runId, result } = await record(await table("wine.csv", noisy()));
-    expect(await verifyRun(loadCore("scalar"), directory)).toEqual({
+    expect(await new Verifier({ source: loadCore("scalar") }).verify(directory)).toEqual({
       runId,
       reproduced: true,
+      stage: null,
       difference: null,
       modelDigest: result.modelDigest,
       metricsCompared: result.records.length,
-      isSameCore: true,
+      core: { digest: source.digest, release: "0.1.0", used: "recorded", packageAgrees: null },
     });
   });
 
@@ -340,16 +341,19 @@ describe("verifyRun()", () => {
     const other = await record(dataset, { lr: 0.2 });
     const place = "artifacts/model/model.npz";
     copyFileSync(join(other.directory, place), join(one.directory, place));
-    const verdict = await verifyRun(source, one.directory);
+    const verdict = await new Verifier().verify(one.directory);
     expect(verdict.reproduced).toBe(false);
-    expect(verdict.difference).toMatch(/^model: model\.npz differs from byte \d+ on$/);
+    expect(verdict.stage).toBe("weights");
+    expect(verdict.difference).toMatch(
+      /^the weight of "\w+" is \S+ in model\.npz, derived again \S+$/,
+    );
   });
 
   test("stops when it is told to", async () => {
     const { table, record } = workshop();
     const { directory } = await record(await table("wine.csv", noisy()));
     const signal = AbortSignal.abort(new Error("stop"));
-    await expect(verifyRun(source, directory, { signal })).rejects.toThrow();
+    await expect(new Verifier({ signal }).verify(directory)).rejects.toThrow();
   });
 
   test("needs the recorded data", async () => {
@@ -357,6 +361,6 @@ describe("verifyRun()", () => {
     const dataset = await table("wine.csv", noisy());
     const { directory } = await record(dataset);
     rmSync(dataset.path);
-    await expect(verifyRun(source, directory)).rejects.toThrow("there is no such file");
+    await expect(new Verifier().verify(directory)).rejects.toThrow("there is no such file");
   });
 });

@@ -16,9 +16,11 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[] | "anything">
   model: ["core", "data"],
   monitoring: ["core", "data"],
   training: ["core", "data", "model", "monitoring"],
+  // It trains again, in any runtime: what a run's directory holds, or a sealed file.
+  proof: ["core", "data", "model", "training"],
   // It scores the production model on this run's validation rows, which takes a core.
   // A paired test of two models needs the tails that drift is judged by.
-  recording: ["training", "model", "data", "miniflow", "core", "monitoring/statistics.ts"],
+  recording: ["proof", "training", "model", "data", "miniflow", "core", "monitoring/statistics.ts"],
   // The store's durable file writer: `model.save(path)` must not have one of its own.
   "index.ts": ["data", "core", "model", "training", "miniflow/store.ts"],
   // It serves the production model, which recording knows how to find and check.
