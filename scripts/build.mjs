@@ -62,6 +62,7 @@ for (const target of ["release", "scalar", "debug"]) run(asc, ["--target", targe
 const tsc = join(root, "node_modules/typescript/bin/tsc");
 run(tsc, ["-p", "tsconfig.json"]);
 await bundleCommand();
+await bundleProof();
 writeFileSync(stamp, "");
 
 /**
@@ -89,15 +90,45 @@ async function bundleCommand() {
   writeFileSync(join(root, "build/cli.LICENSES.txt"), bundledLicences());
 }
 
+/**
+ * The program of a sealed run: one line that can stand in a page, in which the program itself is deflated to a third. Its
+ * packages' licences travel with it, since a sealed run stands by itself.
+ */
+async function bundleProof() {
+  const { rolldown } = await import("rolldown");
+  const { deflateSync } = await import("fflate");
+  const input = join(root, "build/dist/proof/viewer/main.js");
+  const bundle = await rolldown({ input, platform: "browser", external: [/^node:/] });
+  const { output } = await bundle.generate({ format: "esm", codeSplitting: false, minify: true });
+  const [{ code, moduleIds }] = output;
+  const packages = moduleIds.flatMap(
+    (id) => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id.replaceAll("\\", "/"))?.[1] ?? [],
+  );
+  const licences = [...new Set(packages)].sort().map(licenceOf).join("\n----\n\n");
+  const program = `/* ${licences.replaceAll("*/", "* /")} */\n${code}`;
+  const packed = Buffer.from(deflateSync(Buffer.from(program), { level: 9 })).toString("base64");
+  const loader = [
+    `const text=await new Response(new Blob([Uint8Array.from(atob("${packed}"),c=>c.charCodeAt(0))])`,
+    '.stream().pipeThrough(new DecompressionStream("deflate-raw"))).text()',
+    ";globalThis.raisinProof={run:RUN,url:import.meta.url,program:text}",
+    ';await import("document" in globalThis||"WorkerGlobalScope" in globalThis',
+    '?URL.createObjectURL(new Blob([text],{type:"text/javascript"}))',
+    ':"data:text/javascript;base64,"+Buffer.from(text).toString("base64"))',
+  ];
+  writeFileSync(join(root, "build/proof.js"), loader.join(""));
+}
+
 /** The licences of the packages that the bundle holds. */
 function bundledLicences() {
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const texts = Object.keys(dependencies).map((name) => {
-    const folder = join(root, "node_modules", name);
-    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-    const { license, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-    const text = file ? readFileSync(join(folder, file), "utf8").trim() : `Licence: ${license}`;
-    return `${name} ${version}\n\n${text}\n`;
-  });
+  const texts = Object.keys(dependencies).map(licenceOf);
   return `build/cli.js and build/server.js hold code of these packages:\n\n${texts.join("\n----\n\n")}`;
+}
+
+function licenceOf(name) {
+  const folder = join(root, "node_modules", name);
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  const { license, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const text = file ? readFileSync(join(folder, file), "utf8").trim() : `Licence: ${license}`;
+  return `${name} ${version}\n\n${text}\n`;
 }

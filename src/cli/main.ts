@@ -187,6 +187,7 @@ Examples:
   raisin train --data churn.csv --label churn      your own table
   raisin predict --data new.csv --explain          the production model's word on each row
   raisin verify 0123456789ab                       derive a run again, to the last bit
+  raisin seal 0123456789ab                         the same for others: one file, offline, in any browser
   raisin drift --data today.csv                    are the rows of today like those of training?
   raisin serve                                     the production model over HTTP
   raisin runs list                                 what was trained here
@@ -357,12 +358,17 @@ Examples:
   program
     .command("verify [run]")
     .description(
-      "train a recorded run again and compare every byte and every metric; say where it first differs",
+      "train a recorded or sealed run again, compare every byte and every metric, say where it first differs",
     )
     .option("--all", "every finished training of the store")
     .option(
       "--data <file>",
       "the data, if it is neither where the run found it nor in a data-dir",
+      pathFlag,
+    )
+    .option(
+      "--signer <key>",
+      "who must have signed a sealed run: a public key in a PEM file, or its text, ed25519:…",
       pathFlag,
     )
     .option(
@@ -380,10 +386,40 @@ Examples:
 Examples:
   raisin verify 0123456789ab
   raisin verify miniflow/experiments/raisin/runs/0123456789ab --data moved.csv
+  raisin verify proof.html --signer audit.pub.pem --data raisins.csv
   raisin data-dir add ~/data && raisin verify --all`,
     )
     .action((id, flags) =>
       run(async (signal) => (await import("./verify.ts")).runVerify(id, flags, signal)),
+    );
+
+  program
+    .command("seal <run>")
+    .description("put a run into one file that trains it again in any browser, offline, or in Node")
+    .option(
+      "--with-data",
+      "the table as well, with all of its columns: whoever has the file can read it",
+    )
+    .option(
+      "--data <file>",
+      "the table, if it is neither where the run found it nor in a data-dir",
+      pathFlag,
+    )
+    .option("--sign <key>", "an ed25519 private key in a PEM file", pathFlag)
+    .option("--out <file>", "where to write", pathFlag, "proof.html")
+    .addOption(store())
+    .addOption(json())
+    .addOption(quiet())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  raisin seal 0123456789ab                         then open proof.html and drop the table on it
+  openssl genpkey -algorithm ed25519 -out audit.pem && raisin seal 0123456789ab --sign audit.pem
+  grep '^/\\*proof\\*/' proof.html > proof.mjs && node proof.mjs data.csv     the same without raisin`,
+    )
+    .action((id, flags) =>
+      run(async (signal) => (await import("./seal.ts")).runSeal(id, flags, signal)),
     );
 
   const places = program

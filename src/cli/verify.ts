@@ -1,15 +1,19 @@
 // raisin verify: derives recorded runs again and says whether every byte came out the same.
+import { readFileSync } from "node:fs";
 import { FileError } from "../data/csv-error.ts";
 import { DataError } from "../data/data-error.ts";
 import { isDeleted, readRun, runDirectories } from "../miniflow/runs.ts";
 import { StoreError } from "../miniflow/store.ts";
 import { NotRepeatableError } from "../proof/record.ts";
+import { checkSignature, looksSealed, openSealed, type Seal, SealError } from "../proof/sealed.ts";
 import { dataPlaces } from "../recording/data-places.ts";
+import { KeyError, publicKeyOf } from "../recording/seal.ts";
 import { type Verdict, Verifier } from "../recording/verify.ts";
 import { plain } from "./charts.ts";
 import { DataCommandError, EXIT, UsageError } from "./exit.ts";
 import type { OutputFlags } from "./options.ts";
 import { checkForms, type FormFlags, printJson, printLines, tableLines } from "./output.ts";
+import { statIfAny } from "./paths.ts";
 import { createMeter } from "./progress.ts";
 import { runDirectory } from "./run-argument.ts";
 
@@ -17,10 +21,11 @@ export interface VerifyFlags extends OutputFlags, FormFlags {
   readonly all?: boolean;
   readonly data?: string;
   readonly timeLimit?: number;
+  readonly signer?: string;
   readonly store: string;
 }
 
-/** @param run an id, or the path of a run directory; undefined with --all */
+/** @param run an id, the path of a run directory, or that of a sealed run; undefined with --all */
 export async function runVerify(
   run: string | undefined,
   flags: VerifyFlags,
@@ -30,6 +35,9 @@ export async function runVerify(
   const { all, data, store, timeLimit } = flags;
   if ((run === undefined) === (all !== true)) {
     throw new UsageError("Name one run to verify, or --all for every run of the store");
+  }
+  if (all && flags.signer !== undefined) {
+    throw new UsageError("--signer says who must have signed a sealed run: name that file");
   }
   if (all && data !== undefined) {
     throw new UsageError(
@@ -42,17 +50,21 @@ export async function runVerify(
     ...(data !== undefined && { data }),
     ...(timeLimit !== undefined && { timeLimit }),
   });
-  return run === undefined
-    ? verifyAll(verifier, flags)
-    : verifyOne(verifier, runDirectory(store, run), flags);
+  if (run === undefined) return verifyAll(verifier, flags);
+  const sealed = sealedFile(run);
+  if (sealed !== undefined) return verifySealed(verifier, run, sealed, flags);
+  if (flags.signer !== undefined) {
+    throw new UsageError("--signer says who must have signed a sealed run, and this is none");
+  }
+  const verdict = await withHints(verifier.verify(runDirectory(store, run)), flags);
+  if (flags.json) printJson(jsonOf(verdict));
+  else if (!flags.quiet) printLines(verdictLines(verdict));
+  return verdict.reproduced ? EXIT.ok : EXIT.refused;
 }
 
-async function verifyOne(
-  verifier: Verifier,
-  directory: string,
-  flags: VerifyFlags,
-): Promise<number> {
-  const verdict = await verifier.verify(directory).catch((error: unknown) => {
+/** Says in errors of a verification what to do about them. */
+function withHints(verdict: Promise<Verdict>, flags: VerifyFlags): Promise<Verdict> {
+  return verdict.catch((error: unknown) => {
     if (error instanceof NotRepeatableError) throw new UsageError(error.message);
     if (error instanceof FileError && flags.data === undefined) {
       throw new DataCommandError(
@@ -62,9 +74,67 @@ async function verifyOne(
     }
     throw error;
   });
-  if (flags.json) printJson(jsonOf(verdict));
-  else if (!flags.quiet) printLines(verdictLines(verdict));
-  return verdict.reproduced ? EXIT.ok : EXIT.refused;
+}
+
+/** The bytes of a file that is meant as a sealed run; undefined for anything else. */
+function sealedFile(path: string): Uint8Array | undefined {
+  if (path.includes("\0") || !statIfAny(path)?.isFile()) return undefined;
+  const bytes = readFileSync(path);
+  return looksSealed(bytes) ? bytes : undefined;
+}
+
+async function verifySealed(
+  verifier: Verifier,
+  path: string,
+  bytes: Uint8Array,
+  flags: VerifyFlags,
+): Promise<number> {
+  const signer = flags.signer === undefined ? null : signerIn(flags.signer);
+  try {
+    const { seal, run } = openSealed(bytes);
+    await checkSigner(seal, signer);
+    const verdict = await withHints(verifier.verifySealed(run), flags);
+    const key = seal.signature && `ed25519:${seal.signature.key}`;
+    if (flags.json) {
+      printJson({ ...jsonOf(verdict), seal: { digest: seal.digest, signer: key } });
+    } else if (!flags.quiet) {
+      printLines([
+        ...verdictLines(verdict),
+        `  seal ${seal.digest}, ${key === null ? "not signed" : `signed by ${key}`}`,
+      ]);
+    }
+    return verdict.reproduced ? EXIT.ok : EXIT.refused;
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error;
+    const { message } = error;
+    if (flags.json) {
+      printJson({ run_id: null, reproduced: false, stage: "seal", difference: message });
+    } else if (!flags.quiet) printLines([`not verified: ${plain(path)}: ${plain(message)}`]);
+    return EXIT.refused;
+  }
+}
+
+/** A key's text, or a file that holds one. */
+function signerIn(given: string): string {
+  try {
+    return publicKeyOf(statIfAny(given)?.isFile() ? readFileSync(given) : given);
+  } catch (error) {
+    if (!(error instanceof KeyError)) throw error;
+    throw new UsageError(`Cannot use the signer ${given.slice(0, 100)}: ${error.message}`);
+  }
+}
+
+/** @throws SealError for a signature that is none of the key's, or of another key */
+async function checkSigner(seal: Seal, signer: string | null): Promise<void> {
+  const { signature } = seal;
+  if (signature !== null && (await checkSignature(seal)) !== true) {
+    throw new SealError(`its signature is not by the key that it names, ed25519:${signature.key}`);
+  }
+  if (signer === null) return;
+  if (signature === null) throw new SealError(`it is not signed, by ed25519:${signer} or anybody`);
+  if (signature.key !== signer) {
+    throw new SealError(`it is signed by ed25519:${signature.key}, not by ed25519:${signer}`);
+  }
 }
 
 function jsonOf({ core, ...verdict }: Verdict) {

@@ -21,12 +21,14 @@ import {
   readRecordedData,
   type TableSource,
 } from "../proof/data.ts";
+import { secondsFor } from "../proof/derive.ts";
 import {
   NotRepeatableError,
   type RecordedReading,
   type TrainingRecord,
   trainingOf,
 } from "../proof/record.ts";
+import { readSealedData, type SealedRun } from "../proof/sealed.ts";
 import type { TrainingParams } from "../training/params.ts";
 import { DivergenceError, train } from "../training/train.ts";
 import { FileDigests, filesBelow } from "./data-places.ts";
@@ -68,10 +70,6 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Steps · rows · columns a second that any machine does. */
-const CELLS_PER_SECOND = 2e7;
-const LEAST_SECONDS = 30;
-
 /**
  * What a run recorded, for a comparison.
  *
@@ -105,6 +103,31 @@ export function recordOfRun(run: StoredRun): TrainingRecord {
   };
 }
 
+/** What a core made, and which one it was. */
+type Trained = { readonly derived: Derived } & Pick<CoreVerdict, "used" | "packageAgrees">;
+
+/** Where the data of a run were, as far as its record says. */
+interface DataFacts {
+  readonly path?: unknown;
+  readonly file_sha256?: unknown;
+}
+
+function coreOf({ coreDigest: digest }: TrainingRecord) {
+  return { digest, release: releaseOf(digest)?.version ?? null };
+}
+
+function differing(record: TrainingRecord, stage: Stage, difference: string): Verdict {
+  return {
+    runId: record.runId,
+    modelDigest: record.modelDigest,
+    reproduced: false,
+    stage,
+    difference,
+    metricsCompared: 0,
+    core: { ...coreOf(record), used: "recorded", packageAgrees: null },
+  };
+}
+
 /** Verifies runs one after the other. Data that several of them share are read once. */
 export class Verifier {
   readonly #own: CoreSource;
@@ -123,56 +146,94 @@ export class Verifier {
   async verify(directory: string): Promise<Verdict> {
     const run = readRun(directory);
     const record = recordOfRun(run);
-    const { params, reading } = trainingOf(record.params, `verify run ${run.id}`);
-    const release = releaseOf(record.coreDigest)?.version ?? null;
-    const verdict = {
-      runId: run.id,
-      modelDigest: record.modelDigest,
-      metricsCompared: 0,
-      core: { digest: record.coreDigest, release, used: "recorded", packageAgrees: null },
-    } as const;
-    const differs = (stage: Stage, difference: string): Verdict => ({
-      ...verdict,
-      reproduced: false,
-      stage,
-      difference,
-    });
-    const { path, verdict: data } = await this.#readData(run, record, reading);
-    if (data.dataset === null) return differs("data", `${path}: ${data.difference}`);
+    const { reading } = trainingOf(record.params, `verify run ${run.id}`);
+    const data = await this.#readData(record, reading, (run.meta.dataset ?? {}) as DataFacts);
+    if (data.verdict.dataset === null) {
+      return differing(record, "data", `${data.path}: ${data.verdict.difference}`);
+    }
     const core = readArtifact(directory, "core/core.wasm");
     if (core === undefined || sha256(core) !== record.coreDigest) {
-      return differs(
+      return differing(
+        record,
         "core",
         "artifacts/core/core.wasm is missing or has another digest than meta.json records",
       );
     }
     if (record.modelBytes.length === 0)
-      return differs("encoding", "artifacts/model/model.npz is missing");
+      return differing(record, "encoding", "artifacts/model/model.npz is missing");
     const { bad } = readMetrics(directory);
     if (bad.length > 0) {
       const [{ line, reason }] = bad as [(typeof bad)[0]];
-      return differs(
-        "record",
-        `metrics: ${join(directory, "metrics.jsonl")}, line ${line} ${reason}`,
-      );
+      const path = join(directory, "metrics.jsonl");
+      return differing(record, "record", `metrics: ${path}, line ${line} ${reason}`);
     }
-    let trained: Awaited<ReturnType<Verifier["derive"]>>;
+    return this.#deriveAndCompare(record, core, data.verdict.dataset);
+  }
+
+  /**
+   * Where the data of a run are, and how they differ where none are the recorded ones.
+   *
+   * @throws as verify
+   */
+  async findData(directory: string): Promise<{ path: string; difference: string | null }> {
+    const run = readRun(directory);
+    const record = recordOfRun(run);
+    const { reading } = trainingOf(record.params, `verify run ${run.id}`);
+    const facts = (run.meta.dataset ?? {}) as DataFacts;
+    const { path, verdict } = await this.#readData(record, reading, facts);
+    return { path, difference: verdict.difference };
+  }
+
+  /**
+   * The same for a run that was sealed into a file, which was opened and checked: on the named data, else those that were sealed
+   * with it, else those in the places.
+   *
+   * @throws as verify
+   */
+  async verifySealed({ record, core, about, data: sealed }: SealedRun): Promise<Verdict> {
+    const { reading } = trainingOf(record.params, `verify run ${record.runId}`);
+    const { contentDigest, sketch } = record;
+    const facts = { file_sha256: about.dataset.file_sha256 };
+    const data =
+      sealed !== null && this.#options.data === undefined
+        ? {
+            path: `${sealed.name} in the sealed file`,
+            verdict: await readRecordedData(
+              { name: sealed.name, read: (use) => readSealedData(sealed, use) },
+              { reading, contentDigest, sketch },
+              this.#hasher,
+            ),
+          }
+        : await this.#readData(record, reading, facts);
+    return data.verdict.dataset === null
+      ? differing(record, "data", `${data.path}: ${data.verdict.difference}`)
+      : this.#deriveAndCompare(record, core, data.verdict.dataset);
+  }
+
+  async #deriveAndCompare(
+    record: TrainingRecord,
+    core: Uint8Array,
+    dataset: ProvenDataset,
+  ): Promise<Verdict> {
+    const { params } = trainingOf(record.params, `verify run ${record.runId}`);
+    let trained: Trained;
     try {
-      trained = await this.derive(record, core, data.dataset, params);
+      trained = await this.#derive(record, core, dataset, params);
     } catch (error) {
-      if (error instanceof CoreFailure) return differs("core", error.message);
-      if (error instanceof DivergenceError) return differs("iterations", error.message);
+      if (error instanceof CoreFailure) return differing(record, "core", error.message);
+      if (error instanceof DivergenceError) return differing(record, "iterations", error.message);
       throw error;
     }
     const { derived, used, packageAgrees } = trained;
     const difference = compareTraining(record, derived);
     return {
-      ...verdict,
+      runId: record.runId,
+      modelDigest: record.modelDigest,
       reproduced: difference === null,
       stage: difference?.stage ?? null,
       difference: difference?.text ?? null,
       metricsCompared: difference === null ? derived.records.length : 0,
-      core: { ...verdict.core, used, packageAgrees },
+      core: { ...coreOf(record), used, packageAgrees },
     };
   }
 
@@ -182,12 +243,12 @@ export class Verifier {
    *
    * @throws CoreFailure, DivergenceError
    */
-  async derive(
+  async #derive(
     record: TrainingRecord,
     core: Uint8Array,
     dataset: ProvenDataset,
     params: TrainingParams,
-  ): Promise<{ derived: Derived; used: "recorded" | "package"; packageAgrees: boolean | null }> {
+  ): Promise<Trained> {
     const { coreDigest } = record;
     const byPackage = () => this.#train(this.#own, dataset, params);
     if (coreDigest === this.#own.digest) {
@@ -219,17 +280,17 @@ export class Verifier {
     params: TrainingParams,
   ): Promise<Derived> {
     const { signal, timeLimit } = this.#options;
-    const cells = dataset.rowCount * dataset.columns.length * params.iterations;
-    const seconds = timeLimit ?? Math.ceil(LEAST_SECONDS + cells / CELLS_PER_SECOND);
+    const { rowCount, columns } = dataset;
+    const seconds = timeLimit ?? secondsFor(rowCount, columns.length, params.iterations);
     const limits = { seconds, ...(signal && { signal }) };
     return trainInThread({ core, coreDigest, dataset, params }, limits);
   }
 
   /** The data of a run: as named, else where it was recorded, else in the places; and how they differ where none are the same. */
   async #readData(
-    run: StoredRun,
     record: TrainingRecord,
     reading: RecordedReading,
+    { path, file_sha256: file }: DataFacts,
   ): Promise<{ path: string; verdict: DataVerdict }> {
     const { data, places = [] } = this.#options;
     const read = async (path: string) => ({
@@ -237,7 +298,6 @@ export class Verifier {
       verdict: await this.#readTable(path, record, reading),
     });
     if (data !== undefined) return read(data);
-    const { path, file_sha256: file } = (run.meta.dataset ?? {}) as Record<string, unknown>;
     let recorded: Awaited<ReturnType<typeof read>> | undefined;
     let problem: unknown;
     if (typeof path === "string") {
@@ -264,7 +324,7 @@ export class Verifier {
     if (problem instanceof FileError) throw new FileError(`${problem.message}${looked}`);
     if (problem !== undefined) throw problem;
     throw new NotRepeatableError(
-      `Cannot verify run ${run.id} as its meta.json does not say which data it had${looked}`,
+      `Cannot verify run ${record.runId} as it is not recorded where its data are${looked}: name them with --data`,
     );
   }
 

@@ -1,5 +1,4 @@
 // Does `raisin verify` derive a run again, and tell the first thing that differs?
-import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import binaryen from "binaryen";
@@ -7,13 +6,19 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   createRandom,
   noisyTable,
-  ROOT,
   raisin,
   raisinJson,
   type TrainAnswer,
   temporaryDirectory,
   writeTable,
 } from "../support/cli.ts";
+import {
+  changedCore,
+  coreWithDescend,
+  endlessCore,
+  exchangeCore,
+  markedCore,
+} from "../support/foreign-cores.ts";
 
 const cwd = temporaryDirectory();
 let trained: TrainAnswer;
@@ -339,42 +344,11 @@ describe("raisin verify of data in another state", () => {
 
 describe("raisin verify of a run by another core", () => {
   /** A copy of the run whose core is another one. */
-  async function withCore(core: Uint8Array, ...args: string[]) {
-    return verifyCopy(
-      (run) => {
-        writeFileSync(join(run, "artifacts/core/core.wasm"), core);
-        edit(join(run, "meta.json"), (text) =>
-          text.replaceAll(trained.core_digest, createHash("sha256").update(core).digest("hex")),
-        );
-      },
-      ...args,
-    );
-  }
-  const own = () => readFileSync(join(ROOT, "build/core.wasm"));
-  /** A custom section changes the digest and nothing else. */
-  const marked = () => Buffer.concat([own(), Uint8Array.of(0, 5, 4, 0x6d, 0x61, 0x72, 0x6b)]);
-
-  function changed(change: (module: binaryen.Module) => void): Uint8Array {
-    const module = binaryen.readBinary(own());
-    module.setFeatures(binaryen.Features.All);
-    change(module);
-    return module.emitBinary();
-  }
-  /** The core with another body for its `descend`. */
-  function withDescend(body: (module: binaryen.Module) => number): Uint8Array {
-    return changed((module) => {
-      const descend = module.getFunction(nameOf(module));
-      const { params, results } = binaryen.getFunctionInfo(descend);
-      module.removeExport("descend");
-      module.addFunction("other", params, results, [], body(module));
-      module.addFunctionExport("other", "descend");
-    });
-  }
-  const nameOf = (module: binaryen.Module) =>
-    binaryen.getExportInfo(module.getExport("descend")).value;
+  const withCore = (core: Uint8Array, ...args: string[]) =>
+    verifyCopy((run) => exchangeCore(run, core), ...args);
 
   test("an unknown one that gives the same: only the arithmetic was checked", async () => {
-    const { code, stdout } = await withCore(marked());
+    const { code, stdout } = await withCore(markedCore());
     expect(code).toBe(0);
     expect(stdout).toMatch(/^reproduced: /);
     expect(stdout).toMatch(
@@ -383,25 +357,24 @@ describe("raisin verify of a run by another core", () => {
   });
 
   test("one that never returns is ended: exit 3", async () => {
-    const core = withDescend((module) => module.loop("for-ever", module.br("for-ever")));
-    const { code, stdout } = await withCore(core, "--time-limit", "1");
+    const { code, stdout } = await withCore(endlessCore(), "--time-limit", "1");
     expect(stdout).toMatch(/first difference: core: it did not return within 1 s/);
     expect(code).toBe(3);
   });
 
   test("one that does nothing does not reproduce: exit 3", async () => {
-    const { code, stdout } = await withCore(withDescend((module) => module.i32.const(0)));
+    const { code, stdout } = await withCore(coreWithDescend((module) => module.i32.const(0)));
     expect(stdout).toMatch(/first difference: (iterations|core): /);
     expect(code).toBe(3);
   });
 
   test.each<[string, () => Uint8Array]>([
     ["is no WebAssembly", () => Buffer.from("none")],
-    ["lacks a kernel", () => changed((module) => module.removeExport("weightedDescend"))],
+    ["lacks a kernel", () => changedCore((module) => module.removeExport("weightedDescend"))],
     [
       "asks for something from outside",
       () =>
-        changed((module) => {
+        changedCore((module) => {
           const { none } = binaryen;
           module.addFunctionImport("leak", "env", "leak", none, none);
         }),

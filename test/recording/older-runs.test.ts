@@ -51,7 +51,7 @@ describe("a run of version 0.1.0", () => {
     meta.dataset.path = undefined;
     writeFileSync(join(copy, "meta.json"), JSON.stringify(meta));
     expect(await new Verifier({ data: DATA }).verify(copy)).toMatchObject({ reproduced: true });
-    await expect(new Verifier().verify(copy)).rejects.toThrow(/does not say which data it had/);
+    await expect(new Verifier().verify(copy)).rejects.toThrow(/not recorded where its data are/);
   });
 
   test("does not verify when a parameter is another one, or cannot be one", async () => {

@@ -1,0 +1,71 @@
+// Trains what a sealed file recorded once more, by the core that was sealed with it, and says what came of it.
+import { coreOfBytes } from "../core/source.ts";
+import { decodeModel } from "../model/model-file.ts";
+import { type Progress, train } from "../training/train.ts";
+import { compareTraining, type Stage } from "./compare.ts";
+import { readRecordedData, type TableSource } from "./data.ts";
+import { trainingOf } from "./record.ts";
+import type { SealedRun } from "./sealed.ts";
+
+export interface Outcome {
+  readonly reproduced: boolean;
+  /** Where it first differs, and how; null when nothing does. */
+  readonly stage: Stage | null;
+  readonly difference: string | null;
+  readonly metricsCompared: number;
+}
+
+/** Steps · rows · features a second that any machine does. */
+const CELLS_PER_SECOND = 2e7;
+const LEAST_SECONDS = 30;
+
+/** Seconds after which a core is taken for one that never returns: ten times what a slow machine needs. */
+export function secondsFor(rows: number, features: number, iterations: number): number {
+  return Math.ceil(LEAST_SECONDS + (rows * features * iterations) / CELLS_PER_SECOND);
+}
+
+/** The same for a sealed run. */
+export function secondsForSealed({ about, record }: SealedRun): number {
+  const { params } = trainingOf(record.params, `derive run ${record.runId}`);
+  const features = decodeModel(record.modelBytes).w.length;
+  return secondsFor(about.dataset.rows, features, params.iterations);
+}
+
+/**
+ * @param hooks onTraining: called when the data are the recorded ones and the core begins
+ * @throws OtherDataError, NotRepeatableError
+ */
+export async function deriveAgain(
+  { record, core }: SealedRun,
+  table: TableSource,
+  hooks: { onTraining(): void; onProgress(progress: Progress): void },
+): Promise<Outcome> {
+  const { params, reading } = trainingOf(record.params, `derive run ${record.runId}`);
+  const { contentDigest, sketch } = record;
+  const differs = (stage: Stage, difference: string): Outcome => ({
+    reproduced: false,
+    stage,
+    difference,
+    metricsCompared: 0,
+  });
+  // Digests are made without the core: it may be anybody's, and they say which data these are.
+  const data = await readRecordedData(table, { reading, contentDigest, sketch });
+  if (data.dataset === null) return differs("data", data.difference);
+  hooks.onTraining();
+  try {
+    const source = coreOfBytes(core, record.coreDigest);
+    const derived = await train(source, data.dataset, params, { onProgress: hooks.onProgress });
+    const difference = compareTraining(record, derived);
+    return difference === null
+      ? {
+          reproduced: true,
+          stage: null,
+          difference: null,
+          metricsCompared: derived.records.length,
+        }
+      : differs(difference.stage, difference.text);
+  } catch (error) {
+    // With these data and parameters the recorded training went through.
+    return differs("core", (error as Error).message);
+  }
+}

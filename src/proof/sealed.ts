@@ -1,0 +1,320 @@
+// A sealed run: one file with everything that it takes to train a recorded run again, and the program that does it.
+//
+//   PREFIX                                        markup, a policy that lets no request out
+//   /*proof*/const SEAL={format, digest, signature};
+//   const RUN={…};                                what was recorded, and the core
+//   /*verifier*/…                                 the program; with the two above one line, which Node runs by itself
+//   SUFFIX
+//
+// The digest is SHA-256 over all bytes of the file but the seal's own object; a signature is Ed25519 (RFC 8032) over a text
+// that holds the digest.
+import { deflateSync } from "fflate";
+import { DataError } from "../data/data-error.ts";
+import { sha256, toHex } from "../data/sha256.ts";
+import { parseSketch } from "../data/sketch.ts";
+import { ModelFormatError } from "../model/format-error.ts";
+import { inflate } from "../model/inflate.ts";
+import type { MetricRecord } from "../training/train.ts";
+import { fromBase64, toBase64 } from "./base64.ts";
+import type { TrainingRecord } from "./record.ts";
+import { PREFIX, SUFFIX } from "./shell.ts";
+
+export const SEAL_FORMAT = 1;
+
+const SEAL_MARK = "/*proof*/const SEAL=";
+const RUN_MARK = ";const RUN=";
+const VERIFIER_MARK = ";/*verifier*/";
+
+export interface Signature {
+  readonly algorithm: "ed25519";
+  /** The public key, 32 bytes, base64. */
+  readonly key: string;
+  /** 64 bytes, base64. */
+  readonly value: string;
+}
+
+export interface Seal {
+  readonly format: number;
+  /** SHA-256, 64 hex digits. */
+  readonly digest: string;
+  readonly signature: Signature | null;
+}
+
+/** What a reader may want to know of a run, and no verdict depends on. */
+export interface About {
+  /** The version that wrote the run. */
+  readonly raisin: string;
+  readonly experiment: string;
+  readonly model: string;
+  /** ISO 8601, UTC. */
+  readonly started: string;
+  readonly dataset: { readonly name: string; readonly rows: number; readonly file_sha256: string };
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly promotion: { readonly promoted: boolean; readonly reason: string };
+  /** The release that the core belongs to, as the version that sealed the run knew; null for an unknown core. */
+  readonly release: string | null;
+}
+
+export interface SealedRun {
+  readonly about: About;
+  readonly record: TrainingRecord;
+  readonly core: Uint8Array;
+  /** The table, where it was sealed with the run. */
+  readonly data: SealedData | null;
+}
+
+export interface SealedData {
+  readonly name: string;
+  readonly bytes: number;
+  /** Deflated (RFC 1951). */
+  readonly packed: Uint8Array;
+}
+
+/** A file that is no whole sealed run of a known format, or was altered since it was sealed. */
+export class SealError extends Error {
+  override readonly name: string = "SealError";
+}
+
+/** Signs a text. */
+export type Sign = (text: string) => Signature;
+
+/** What is signed: the digest, and what kind of thing it is the digest of. */
+export function signedText(digest: string): string {
+  return `raisin sealed run ${SEAL_FORMAT}\n${digest}\n`;
+}
+
+/** @param verifier the program, one line */
+export function writeSealed(run: SealedRun, verifier: string, sign?: Sign): string {
+  const body = `${RUN_MARK}${scriptJson(payloadOf(run))}${VERIFIER_MARK}${verifier}`;
+  if (/[\r\n\u2028\u2029]|<\/script|<!--|<script/i.test(body)) {
+    throw new Error("Cannot seal: the verifier is not one line that can stand in a page");
+  }
+  const [head, tail] = [PREFIX + SEAL_MARK, body + SUFFIX];
+  const digest = digestOf(head + tail);
+  const signature = sign?.(signedText(digest)) ?? null;
+  return head + JSON.stringify({ format: SEAL_FORMAT, digest, signature }) + tail;
+}
+
+function digestOf(text: string): string {
+  return toHex(sha256(new TextEncoder().encode(text)));
+}
+
+/** JSON that can stand in a script, within which no mark of this format occurs. */
+function scriptJson(value: unknown): string {
+  return JSON.stringify(value)
+    .replaceAll("<", "\\u003c")
+    .replaceAll("*/", "*\\/")
+    .replaceAll("\u2028", "\\u2028")
+    .replaceAll("\u2029", "\\u2029");
+}
+
+function payloadOf({ about, record, core, data }: SealedRun) {
+  return {
+    about,
+    run_id: record.runId,
+    params: record.params,
+    content_digest: record.contentDigest,
+    sketch: record.sketch,
+    split_digest: record.splitDigest,
+    core: {
+      digest: record.coreDigest,
+      bytes: core.length,
+      packed: toBase64(deflateSync(core, { level: 9 })),
+    },
+    model: { digest: record.modelDigest, npz: toBase64(record.modelBytes) },
+    metrics: record.metrics.map(({ key, value, step }) => [key, value, step]),
+    data: data && { ...data, packed: toBase64(data.packed) },
+  };
+}
+
+/** Whether a file is meant as a sealed run, whole or not. @param start its first bytes */
+export function looksSealed(start: Uint8Array): boolean {
+  const text = new TextDecoder().decode(start.subarray(0, PREFIX.length));
+  const mark = "<!doctype html>\n<!-- A sealed run of raisin.";
+  return text.startsWith(mark) || mark.startsWith(text);
+}
+
+/** A sealed file, opened. */
+export interface OpenedSeal {
+  readonly seal: Seal;
+  readonly run: SealedRun;
+}
+
+/**
+ * Opens a sealed file, and checks every byte of it against its digest. Whether the digest is the one that was given out, and
+ * who signed it, is for the caller to ask (`checkSignature`).
+ *
+ * @throws SealError saying what is wrong with it
+ */
+export function openSealed(bytes: Uint8Array): OpenedSeal {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new SealError("it is altered: it holds bytes that are no text");
+  }
+  const start = text.indexOf(SEAL_MARK);
+  const end = text.indexOf(RUN_MARK, start);
+  if (start < 0 || end < 0) throw new SealError("it is truncated, or altered: it has no seal");
+  const [head, tail] = [text.slice(0, start + SEAL_MARK.length), text.slice(end)];
+  const seal = parseSeal(text.slice(head.length, end));
+  if (seal.format > SEAL_FORMAT) {
+    throw new SealError(
+      `it has format ${seal.format}, and this version reads ${SEAL_FORMAT}: verify it with a newer version of raisin`,
+    );
+  }
+  if (digestOf(head + tail) !== seal.digest) {
+    const what = tail.endsWith("</html>\n") ? "altered" : "truncated";
+    throw new SealError(`it is ${what}: its bytes are not those that its digest was made of`);
+  }
+  const run = tail.slice(RUN_MARK.length, tail.indexOf(VERIFIER_MARK));
+  return { seal, run: parseRun(JSON.parse(run)) };
+}
+
+/** @throws SealError for a seal that is not written as `writeSealed` does, to the byte */
+function parseSeal(text: string): Seal {
+  const damaged = new SealError("it is altered: its seal is damaged");
+  let seal: Seal;
+  try {
+    seal = JSON.parse(text) as Seal;
+  } catch {
+    throw damaged;
+  }
+  const { format, digest, signature } = (seal ?? {}) as Partial<Seal>;
+  if (Number.isSafeInteger(format) && format! > SEAL_FORMAT) return seal;
+  const { algorithm, key, value } = signature ?? {};
+  const isSigned =
+    algorithm === "ed25519" && bytesIn(key)?.length === 32 && bytesIn(value)?.length === 64;
+  const whole = { format, digest, signature: signature && { algorithm, key, value } };
+  const isSound =
+    format === SEAL_FORMAT &&
+    /^[0-9a-f]{64}$/.test(String(digest)) &&
+    (signature === null || isSigned) &&
+    JSON.stringify(whole) === text;
+  if (!isSound) throw damaged;
+  return seal;
+}
+
+function bytesIn(value: unknown): Uint8Array | undefined {
+  return typeof value === "string" ? fromBase64(value) : undefined;
+}
+
+/** What a sealed file holds besides its program. @throws SealError where somebody sealed what is no run */
+export function parseRun(value: unknown): SealedRun {
+  const run = (value ?? {}) as Record<string, unknown>;
+  const core = (run.core ?? {}) as Record<string, unknown>;
+  const model = (run.model ?? {}) as Record<string, unknown>;
+  const data = run.data as Record<string, unknown> | null;
+  const [npz, packed] = [bytesIn(model.npz), bytesIn(data?.packed)];
+  const wasm = coreIn(core);
+  const sketch = run.sketch === null ? null : parseSketch(run.sketch);
+  const metrics = Array.isArray(run.metrics) ? run.metrics.map(metricOf) : [undefined];
+  const isWhole =
+    typeof run.about === "object" &&
+    typeof run.params === "object" &&
+    [run.run_id, run.content_digest, core.digest, model.digest].every(isText) &&
+    (run.split_digest === null || isText(run.split_digest)) &&
+    !metrics.includes(undefined) &&
+    sketch !== undefined &&
+    (data === null || (isText(data?.name) && Number.isSafeInteger(data?.bytes) && packed));
+  if (!isWhole || wasm === undefined || npz === undefined) {
+    throw new SealError("it was sealed with a record that is none: a part is missing or damaged");
+  }
+  if (toHex(sha256(wasm)) !== core.digest) {
+    throw new SealError("it was sealed with a core that has another digest than its record says");
+  }
+  return {
+    about: aboutOf(run.about as Partial<About>),
+    record: {
+      runId: run.run_id as string,
+      params: run.params as TrainingRecord["params"],
+      contentDigest: run.content_digest as string,
+      sketch,
+      splitDigest: run.split_digest as string | null,
+      coreDigest: core.digest as string,
+      modelDigest: model.digest as string,
+      modelBytes: npz,
+      metrics: metrics as MetricRecord[],
+    },
+    core: wasm,
+    data: data && { name: data.name as string, bytes: data.bytes as number, packed: packed! },
+  };
+}
+
+/** Most bytes of a core; ours has 16 KiB. */
+const CORE_BYTES_MAX = 1 << 20;
+
+function coreIn({ bytes, packed }: Record<string, unknown>): Uint8Array | undefined {
+  const deflated = bytesIn(packed);
+  const isPossible =
+    Number.isSafeInteger(bytes) && (bytes as number) >= 0 && (bytes as number) <= CORE_BYTES_MAX;
+  if (deflated === undefined || !isPossible) return undefined;
+  try {
+    return inflate("core", deflated, bytes as number);
+  } catch (error) {
+    if (error instanceof ModelFormatError) return undefined;
+    throw error;
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function metricOf(item: unknown): MetricRecord | undefined {
+  if (!Array.isArray(item)) return undefined;
+  const [key, value, step] = item as unknown[];
+  if (!isText(key) || typeof value !== "number" || !Number.isSafeInteger(step)) return undefined;
+  return { key, value, step: step as number };
+}
+
+/** Whoever made the file may have said anything here. */
+function aboutOf(about: Partial<About> | null): About {
+  const { raisin, experiment, model, started, dataset, metrics, promotion, release } = about ?? {};
+  const { name, rows, file_sha256: file } = dataset ?? {};
+  return {
+    raisin: String(raisin),
+    experiment: String(experiment),
+    model: String(model),
+    started: String(started),
+    dataset: { name: String(name), rows: Number(rows), file_sha256: String(file) },
+    metrics: typeof metrics === "object" && metrics !== null ? metrics : {},
+    promotion: { promoted: promotion?.promoted === true, reason: String(promotion?.reason) },
+    release: isText(release) ? release : null,
+  };
+}
+
+/** Whether a seal's signature is by the key that it names. Every runtime of today has the algorithm; null where one has not. */
+export async function checkSignature({ digest, signature }: Seal): Promise<boolean | null> {
+  if (signature === null) return false;
+  const [key, value] = [fromBase64(signature.key)!, fromBase64(signature.value)!];
+  const text = new TextEncoder().encode(signedText(digest));
+  try {
+    const { subtle } = globalThis.crypto;
+    const raw = key as Uint8Array<ArrayBuffer>;
+    const imported = await subtle.importKey("raw", raw, "Ed25519", false, ["verify"]);
+    return await subtle.verify("Ed25519", imported, value as Uint8Array<ArrayBuffer>, text);
+  } catch {
+    return null;
+  }
+}
+
+/** The table that was sealed with a run, piece by piece. @throws DataError for bytes that are no deflated table of that size */
+export async function readSealedData(
+  { bytes, packed }: SealedData,
+  use: (chunk: Uint8Array) => unknown,
+): Promise<void> {
+  const damaged = new DataError("Cannot unpack the table that was sealed with this run");
+  const source = new Blob([packed as Uint8Array<ArrayBuffer>]).stream();
+  const reader = source.pipeThrough(new DecompressionStream("deflate-raw")).getReader();
+  let left = bytes;
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => Promise.reject(damaged));
+    if (done) break;
+    left -= value.length;
+    // A few bytes can be made to unpack to any number.
+    if (left < 0) throw damaged;
+    if (use(value) === false) return;
+  }
+  if (left !== 0) throw damaged;
+}
