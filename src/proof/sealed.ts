@@ -164,7 +164,7 @@ export function openSealed(bytes: Uint8Array): OpenedSeal {
     );
   }
   if (digestOf(head + tail) !== seal.digest) {
-    const what = tail.endsWith("</html>\n") ? "altered" : "truncated";
+    const what = tail.endsWith(SUFFIX) ? "altered" : "truncated";
     throw new SealError(`it is ${what}: its bytes are not those that its digest was made of`);
   }
   const run = tail.slice(RUN_MARK.length, tail.indexOf(VERIFIER_MARK));

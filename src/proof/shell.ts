@@ -1,4 +1,6 @@
 // The markup round a sealed run's script: the same in every sealed run of a version.
+//
+// Design: no tag that a parser would do without, since one that it overlooks could be altered without a trace in the page.
 
 const STYLE = [
   ":root{color-scheme:light dark;--grey:#8a8f98;--blue:#2f6fde;--bad:#c2362b;--good:#2c7a3f}",
@@ -22,14 +24,11 @@ const POLICY =
 export const PREFIX = `<!doctype html>
 <!-- A sealed run of raisin. Open it in a browser, or: grep '^/\\*proof\\*/' proof.html > proof.mjs && node proof.mjs data.csv -->
 <html lang="en">
-<head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>Sealed run</title>
 <style>${STYLE}</style>
-</head>
-<body>
 <main id="page"><h1>This sealed run cannot be read</h1><p id="verdict" class="bad">It is truncated or altered, or scripts are off.</p></main>
 <script type="module">
 `;
@@ -37,6 +36,4 @@ export const PREFIX = `<!doctype html>
 /** What stands behind it. */
 export const SUFFIX = `
 </script>
-</body>
-</html>
 `;

@@ -14,6 +14,7 @@ export function openAsPage(): void {
   const page = document.querySelector<HTMLElement>("#page")!;
   const live = markupOf(document);
   try {
+    if (script !== `\n${line}\n`) throw new SealError("it is altered: its program is not one line");
     const payload = openOwn(line);
     const sealed = markupOf(new DOMParser().parseFromString(fileOf(line), "text/html"));
     if (live !== sealed) {
