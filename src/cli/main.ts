@@ -12,6 +12,7 @@ import { COLUMN_FLAGS } from "./column-flags.ts";
 import { EXIT, exitCodeOf, UsageError } from "./exit.ts";
 import {
   ageFlag,
+  classWeightsFlag,
   countFlag,
   dialectFlag,
   digestFlag,
@@ -20,6 +21,7 @@ import {
   listFlag,
   namesFlag,
   numberFlag,
+  numbersFlag,
   pathFlag,
   portFlag,
   probabilityFlag,
@@ -29,6 +31,7 @@ import {
   tokensFlag,
   typedWords,
   urlFlag,
+  wholeFlag,
 } from "./options.ts";
 
 const interruption = new AbortController();
@@ -159,6 +162,44 @@ const columnOptions = () => [
   ...dialectOptions(),
 ];
 
+/** Which table, and what its columns are. */
+const tableOptions = () => [
+  new Option(
+    "--data <file>",
+    "CSV with a header; by default the bundled simulated raisins",
+  ).argParser(pathFlag),
+  new Option("--label <column>", "the column that holds the class").default("Class"),
+  new Option("--positive <label>", "which label is class 1; by default the one that sorts last"),
+  new Option("--rest", "set the positive label against all others, which become one class"),
+  new Option("--features <a,b,…>", "the input columns; by default all others").argParser(namesFlag),
+  ...columnOptions(),
+  new Option("--weight <column>", "the column of row weights, numbers from 0"),
+];
+
+/** The split of a training, and where its run and model go. */
+const trainingOptions = () => [
+  new Option("--val-fraction <share>", "share of rows that validate; 0 trains on all")
+    .argParser(numberFlag("valFraction"))
+    .default(DEFAULT_PARAMS.valFraction),
+  new Option("--seed <number>", "chooses the split")
+    .argParser(numberFlag("seed"))
+    .default(DEFAULT_PARAMS.seed),
+  new Option("--log-every <count>", "steps between logged metrics")
+    .argParser(numberFlag("logEvery"))
+    .default(DEFAULT_PARAMS.logEvery),
+  new Option(
+    "--experiment <name>",
+    "what the run belongs to; by default raisin, or the file's name",
+  ),
+  new Option(
+    "--model <name>",
+    "name in the registry; by default raisin_logreg, or the file's name",
+  ),
+  store(),
+  new Option("--out <file>", "where to leave the model").argParser(pathFlag).default("model.npz"),
+  new Option("--no-promote", "leave the production model alone"),
+];
+
 function addOptions(command: Command, options: readonly Option[]): Command {
   for (const option of options) command.addOption(option);
   return command;
@@ -185,6 +226,7 @@ Examples:
   raisin train                                     the bundled simulated raisins
   raisin inspect churn.csv                         what is in a table, and how to train on it
   raisin train --data churn.csv --label churn      your own table
+  raisin tune --lr 0.1,0.5 --l2 0,0.01             the best of a grid, by cross-validation
   raisin predict --data new.csv --explain          the production model's word on each row
   raisin verify 0123456789ab                       derive a run again, to the last bit
   raisin seal 0123456789ab                         the same for others: one file, offline, in any browser
@@ -217,18 +259,10 @@ Examples:
 
   const train = program
     .command("train")
-    .description("train a logistic regression on a CSV, record the run, promote it if it is better")
-    .option(
-      "--data <file>",
-      "CSV with a header; by default the bundled simulated raisins",
-      pathFlag,
-    )
-    .option("--label <column>", "the column that holds the class", "Class")
-    .option("--positive <label>", "which label is class 1; by default the one that sorts last")
-    .option("--rest", "set the positive label against all others, which become one class")
-    .option("--features <a,b,…>", "the input columns; by default all others", namesFlag);
-  addOptions(train, columnOptions())
-    .option("--weight <column>", "the column of row weights, numbers from 0")
+    .description(
+      "train a logistic regression on a CSV, record the run, promote it if it is better",
+    );
+  addOptions(train, tableOptions())
     .addOption(
       new Option("--class-weight <how>", "balanced: both classes count as much in all")
         .choices(["none", "balanced"])
@@ -243,29 +277,11 @@ Examples:
     )
     .option("--l2 <number>", "weight of the L2 penalty", numberFlag("l2"), DEFAULT_PARAMS.l2)
     .option(
-      "--val-fraction <share>",
-      "share of rows that validate; 0 trains on all",
-      numberFlag("valFraction"),
-      DEFAULT_PARAMS.valFraction,
-    )
-    .option("--seed <number>", "chooses the split", numberFlag("seed"), DEFAULT_PARAMS.seed)
-    .option(
-      "--log-every <count>",
-      "steps between logged metrics",
-      numberFlag("logEvery"),
-      DEFAULT_PARAMS.logEvery,
-    )
-    .option(
       "--threshold <p>",
       "a row is positive from this probability on",
       numberFlag("threshold"),
       DEFAULT_PARAMS.threshold,
     )
-    .option("--experiment <name>", "what the run belongs to; by default raisin, or the file's name")
-    .option("--model <name>", "name in the registry; by default raisin_logreg, or the file's name")
-    .addOption(store())
-    .option("--out <file>", "where to leave the model", pathFlag, "model.npz")
-    .option("--no-promote", "leave the production model alone")
     .option(
       "--reuse",
       "when a run with the same data, parameters and core exists, give its model and train nothing",
@@ -279,7 +295,7 @@ Examples:
       "--resume <run>",
       "go on with a training that was killed, from its last checkpoint; everything else is as it was told then",
     );
-  addOptions(train, [...gateOptions(), json(), quiet()])
+  addOptions(train, [...trainingOptions(), ...gateOptions(), json(), quiet()])
     .addHelpText(
       "after",
       `
@@ -303,6 +319,54 @@ Examples:
         }
         const rest = typedWords(command, ["data", ...COLUMN_FLAGS]);
         return (await import("./train.ts")).runTrain(flags, signal, rest);
+      }),
+    );
+
+  const tune = program
+    .command("tune")
+    .description(
+      "try the values of a grid by cross-validation on the training rows, and train the best on all of them",
+    );
+  addOptions(tune, tableOptions())
+    .option("--lr <a,b,…>", "step sizes to try", numbersFlag("lr"))
+    .option("--iterations <a,b,…>", "numbers of steps to try", numbersFlag("iterations"))
+    .option("--l2 <a,b,…>", "weights of the L2 penalty to try", numbersFlag("l2"))
+    .option("--class-weight <a,b>", "none, balanced or both", classWeightsFlag)
+    .option(
+      "--threshold <a,b,…>",
+      "probabilities to try, from which on a row is positive",
+      numbersFlag("threshold"),
+    )
+    .option(
+      "--grid <file>",
+      'the grid as JSON: {"lr": [0.1, 0.5], "l2": [0, 0.01]}, or a list of such grids',
+      pathFlag,
+    )
+    .option("--folds <count>", "parts of the training rows", wholeFlag(2, 100), 5)
+    .addOption(
+      new Option("--select <metric>", "what is best, on average over the folds")
+        .choices(["val_loss", "val_accuracy", "val_roc_auc", "val_brier"])
+        .default("val_loss"),
+    )
+    .option(
+      "--workers <count>",
+      "threads; by default one a processor; the result is the same for any number",
+      wholeFlag(1, 256),
+    );
+  addOptions(tune, [...trainingOptions(), ...gateOptions(), json(), quiet()])
+    .addHelpText(
+      "after",
+      `
+What neither flags nor the file name has the value that train would take.
+
+Examples:
+  raisin tune --lr 0.05,0.1,0.5 --l2 0,0.01,0.1
+  raisin tune --data churn.csv --label churn --grid grid.json --folds 10 --select val_roc_auc`,
+    )
+    .action((flags, command: Command) =>
+      run(async (signal) => {
+        const rest = typedWords(command, ["data", ...COLUMN_FLAGS]);
+        return (await import("./tune.ts")).runTune(flags, DEFAULT_PARAMS, signal, rest);
       }),
     );
 

@@ -6,7 +6,7 @@ import { isNameTooLong, NAME_MAX } from "../data/names.ts";
 import { TOKENS_MAX } from "../data/table-dataset.ts";
 import { isName } from "../miniflow/names.ts";
 import type { Gate } from "../recording/promote.ts";
-import { type NumberParam, PARAM_RULES } from "../training/params.ts";
+import { type ClassWeight, type NumberParam, PARAM_RULES } from "../training/params.ts";
 import { UsageError } from "./exit.ts";
 
 /** A parser for a training parameter's flag: the check and the message are the parameter's own rule. */
@@ -16,6 +16,42 @@ export function numberFlag(parameter: NumberParam): (text: string) => number {
     // Blanks, which a table may hold around a number, are more likely a slip of quotes here.
     const value = /\s/.test(text) ? Number.NaN : parseDecimal(text);
     if (!holds(value)) throw new InvalidArgumentError(`It must be ${says}.`);
+    return value;
+  };
+}
+
+/** Values of a training parameter to try, with commas between them. */
+export function numbersFlag(parameter: NumberParam): (text: string) => number[] {
+  const { says } = PARAM_RULES[parameter];
+  const one = numberFlag(parameter);
+  return (text) =>
+    text.split(",").map((part) => {
+      try {
+        return one(part);
+      } catch {
+        throw new InvalidArgumentError(
+          `Each value must be ${says}, with commas between them: ${JSON.stringify(part.slice(0, 40))} is not.`,
+        );
+      }
+    });
+}
+
+/** Class weights to try. */
+export function classWeightsFlag(text: string): ClassWeight[] {
+  return text.split(",").map((part) => {
+    if (part === "none" || part === "balanced") return part;
+    throw new InvalidArgumentError(
+      `Each value must be none or balanced: ${JSON.stringify(part.slice(0, 40))} is not.`,
+    );
+  });
+}
+
+/** How many folds, or threads. */
+export function wholeFlag(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
     return value;
   };
 }

@@ -65,24 +65,10 @@ export async function runTrain(
   signal: AbortSignal,
   rest: readonly string[],
 ): Promise<number> {
-  checkNames(flags);
-  if (flags.rest && flags.positive === undefined) {
-    throw new UsageError("--rest sets one class against all others: name it with --positive");
-  }
   const out = outFile(flags.out);
   const environment = readEnvironment();
-  const dataset = await readDataset(flags, signal, rest);
-  // A guess that changes the model is always shown.
-  for (const guess of dataset.guesses) process.stderr.write(`guess: ${plain(guess)}\n`);
-  for (const warning of flags.quiet ? [] : dataset.warnings)
-    process.stderr.write(`warning: ${warning}\n`);
-  const isBundled = dataset.path === resolve(bundledRaisins());
-  const isRaisins = isBundled || dataset.fileSha256 === RAISIN_FILE_SHA256;
-  const names = {
-    experiment: flags.experiment ?? (isRaisins ? "raisin" : dataset.name.trim()),
-    model: flags.model ?? (isRaisins ? "raisin_logreg" : dataset.name.trim()),
-  };
-  checkNames(names);
+  const dataset = await readDataset(flags, signal, rest, "train");
+  const names = namesOf(flags, dataset);
   const source = loadCore();
   const { lr, iterations, l2, valFraction, seed, logEvery, threshold, classWeight } = flags;
   const params = { lr, iterations, l2, valFraction, seed, logEvery, threshold, classWeight };
@@ -106,6 +92,21 @@ export async function runTrain(
     recordTraining(source, dataset, { ...request, onProgress }),
   );
   return tell(recorded, dataset, flags, out);
+}
+
+/** What a training belongs to: as named, else by what its data are called. @throws UsageError */
+export function namesOf(
+  flags: Pick<TrainFlags, "experiment" | "model">,
+  dataset: TrainingFile,
+): { experiment: string; model: string } {
+  const isBundled = dataset.path === resolve(bundledRaisins());
+  const isRaisins = isBundled || dataset.fileSha256 === RAISIN_FILE_SHA256;
+  const names = {
+    experiment: flags.experiment ?? (isRaisins ? "raisin" : dataset.name.trim()),
+    model: flags.model ?? (isRaisins ? "raisin_logreg" : dataset.name.trim()),
+  };
+  checkNames(names);
+  return names;
 }
 
 /** Gives what an identical run has, and trains nothing. */
@@ -221,21 +222,27 @@ function withMeter<T>(
   );
 }
 
-/** Leaves the model where it was asked for, and says what came out. */
-function tell(
+/**
+ * Leaves the model where it was asked for, and says what came out.
+ *
+ * @param print the text for stdout, made of the summary; by default that itself, or its JSON
+ */
+export function tell(
   recorded: RecordedTraining,
   dataset: TrainingFile,
   flags: OutputFlags & { readonly out: string },
   out: ReturnType<typeof outFile>,
+  print?: (summary: string) => string,
 ): number {
-  const { digest } = loadCore();
   const isSimulated = dataset.path === resolve(bundledRaisins());
   // Written before it is told, so that "model" in the summary is true; but a full disk must not cost the summary.
   const writeError = errorOf(() => writeTarget(out, recorded.result.modelBytes));
-  const text = flags.json
-    ? `${JSON.stringify(jsonOf(recorded, dataset, digest))}\n`
-    : `${summaryLines(recorded, dataset, { coreDigest: digest, out: flags.out, isSimulated }).join("\n")}\n`;
-  if (flags.json || !flags.quiet) process.stdout.write(text);
+  const about = { coreDigest: loadCore().digest, out: flags.out, isSimulated };
+  const summary = () =>
+    flags.json
+      ? `${JSON.stringify(trainingJson(recorded, dataset))}\n`
+      : `${summaryLines(recorded, dataset, about).join("\n")}\n`;
+  if (flags.json || !flags.quiet) process.stdout.write(print?.(summary()) ?? summary());
   if (writeError) {
     process.stderr.write(
       `error: ${writeError.message}. The model stands in ${recorded.directory}/artifacts/model/model.npz\n`,
@@ -256,21 +263,32 @@ function errorOf(work: () => void): Error | undefined {
   }
 }
 
-async function readDataset(
-  flags: TrainFlags,
+/** Reads the table of a training, and shows what was guessed. @param rest words of the command besides those that choose columns */
+export async function readDataset(
+  flags: Pick<TrainFlags, "data" | "experiment" | "model" | "quiet"> & ColumnFlags,
   signal: AbortSignal,
   rest: readonly string[],
+  command: "train" | "tune",
 ): Promise<TrainingFile> {
+  checkNames(flags);
+  if (flags.rest && flags.positive === undefined) {
+    throw new UsageError("--rest sets one class against all others: name it with --positive");
+  }
   const path = flags.data ?? bundledRaisins();
   const read = (columns: ColumnFlags) => readCsv(path, { ...readOptionsOf(columns), signal });
   const typed = columnFlagsOf(flags);
   try {
-    return await read(typed);
+    const dataset = await read(typed);
+    // A guess that changes the model is always shown.
+    for (const guess of dataset.guesses) process.stderr.write(`guess: ${plain(guess)}\n`);
+    for (const warning of flags.quiet ? [] : dataset.warnings)
+      process.stderr.write(`warning: ${warning}\n`);
+    return dataset;
   } catch (error) {
     const columns = await flagsThatWork(typed, error, read);
     if (columns === undefined) throw error;
-    const command = trainCommand(flags.data, columns, rest);
-    throw new DataCommandError(`${(error as Error).message}\nThis would work:\n  ${command}`, {
+    const words = trainCommand(flags.data, columns, rest, command);
+    throw new DataCommandError(`${(error as Error).message}\nThis would work:\n  ${words}`, {
       cause: error,
     });
   }
@@ -281,19 +299,20 @@ export function trainCommand(
   data: string | undefined,
   columns: ColumnFlags,
   rest: readonly string[],
+  command: "train" | "tune" = "train",
 ): string {
   const words = [...(data === undefined ? [] : ["--data", data]), ...columnWords(columns)];
-  return ["raisin", "train", ...words, ...rest].map(shellWord).join(" ");
+  return ["raisin", command, ...words, ...rest].map(shellWord).join(" ");
 }
 
 /** What --json prints. */
-function jsonOf(recorded: RecordedTraining, dataset: TrainingFile, coreDigest: string): unknown {
+export function trainingJson(recorded: RecordedTraining, dataset: TrainingFile): unknown {
   const { result, decision } = recorded;
   return {
     run_id: recorded.runId,
     run_dir: recorded.directory,
     model_digest: result.modelDigest,
-    core_digest: coreDigest,
+    core_digest: loadCore().digest,
     dataset: describeDataset(dataset),
     params: recorded.params,
     metrics: summaryOf(result.train, result.validation),

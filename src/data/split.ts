@@ -55,6 +55,52 @@ export function splitRows(
   return { train: train.slice(0, trainCount), validation: validation.slice(0, validationCount) };
 }
 
+/** More folds than the rows of a class can fill. */
+export class FoldError extends RangeError {
+  override readonly name: string = "FoldError";
+}
+
+/**
+ * Stratified folds by content, as the split is: within each class the rows stand in the order of their keys, and fold f of k
+ * takes those from place floor(f·n/k) to floor((f + 1)·n/k). A group of equal keys goes whole to the fold of its first row.
+ *
+ * @param rows indexes of the rows to divide     @returns [rows.length] the fold of each, from 0
+ * @throws FoldError when a class has fewer different rows than there are folds
+ */
+export function foldRows(
+  digests: Uint8Array,
+  y: Uint8Array,
+  rows: Uint32Array,
+  options: { folds: number; seed: number; classes: readonly [string, string] },
+  hasher?: BlockHasher,
+): Uint8Array {
+  const { folds, seed, classes } = options;
+  const keys = keysOf(digests, seed, hasher);
+  const view = new DataView(keys.buffer);
+  const placeOf = new Map(Array.from(rows, (row, place) => [row, place] as const));
+  const order = sortDigests(keys).filter((row) => placeOf.has(row));
+  const foldOf = new Uint8Array(rows.length);
+  for (const label of [0, 1]) {
+    const ofClass = order.filter((row) => y[row] === label);
+    const used = new Set<number>();
+    let fold = 0;
+    ofClass.forEach((row, k) => {
+      const isGroupGoingOn = k > 0 && compareDigests(view, ofClass[k - 1]!, row) === 0;
+      if (!isGroupGoingOn) {
+        while (k >= Math.floor(((fold + 1) * ofClass.length) / folds)) fold++;
+      }
+      used.add(fold);
+      foldOf[placeOf.get(row)!] = fold;
+    });
+    if (used.size < folds) {
+      throw new FoldError(
+        `Cannot make ${folds} folds as the training rows of ${JSON.stringify(classes[label])} fill ${used.size} of them: there are ${ofClass.length}, equal ones stay together`,
+      );
+    }
+  }
+  return foldOf;
+}
+
 function keysOf(digests: Uint8Array, seed: number, hasher: BlockHasher | undefined): Uint8Array {
   const keys = new Uint8Array(digests.length);
   const message = new Uint8Array(SEED_BYTES + DIGEST_BYTES);

@@ -136,10 +136,12 @@ export class ActiveRun {
     this.#metrics = new LineLog(join(directory, "metrics.jsonl"));
   }
 
-  /** Starts a run below this one, by default of the same experiment. */
+  /** Starts a run below this one, by default of the same experiment. It happens where this one does. */
   startRun(options: Omit<RunOptions, "store"> = {}): Promise<ActiveRun> {
+    const { versions, platform, host, user, git } = this.#meta as unknown as Environment;
     return startRun({
       experiment: this.experiment,
+      environment: Promise.resolve({ versions, platform, host, user, git }),
       ...options,
       store: this.store,
       fields: { ...options.fields, parent_run_id: this.id },

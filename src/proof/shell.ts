@@ -29,7 +29,7 @@ export const PREFIX = `<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <title>Sealed run</title>
 <style>${STYLE}</style>
-<main id="page"><h1>This sealed run cannot be read</h1><p id="verdict" class="bad">It is truncated or altered, or scripts are off.</p></main>
+<main id="page">This sealed run cannot be read: it is truncated or altered, or scripts are off.</main>
 <script type="module">
 `;
 

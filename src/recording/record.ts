@@ -30,6 +30,8 @@ export interface TrainingRequest {
   /** Steps between checkpoints, from which the run can be resumed; by default some seconds of work. */
   readonly checkpointEvery?: number;
   readonly environment: Promise<Environment>;
+  /** The run that this one belongs to. */
+  readonly parent?: ActiveRun;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -47,7 +49,7 @@ export interface RecordedTraining {
 }
 
 /** params.json: the flags' names in snake_case, resolved. Nothing in it depends on where a run happens. */
-function paramsOf(dataset: TrainingFile, request: TrainingRequest): Record<string, unknown> {
+export function paramsOf(dataset: TrainingFile, request: TrainingRequest): Record<string, unknown> {
   const { inputs, reading, rest, weights } = dataset;
   const { encoding, missing, missingTokens, dialect } = reading;
   const columns = inputs.map(({ column }) => column);
@@ -96,13 +98,13 @@ export function describeDataset(dataset: FileDataset): Record<string, unknown> {
 }
 
 /** The same for meta.json, with what it takes to read it again. */
-function recordOf(dataset: FileDataset): Record<string, unknown> {
+export function recordOf(dataset: FileDataset): Record<string, unknown> {
   const { path, label, classes } = dataset;
   return { ...describeDataset(dataset), path, label, classes };
 }
 
 /** The same as any run names a dataset. */
-function datasetRecord(dataset: FileDataset, context: string): DatasetRecord {
+export function datasetRecord(dataset: FileDataset, context: string): DatasetRecord {
   const { name, rowCount: rows, fileSha256, contentDigest } = dataset;
   return {
     name,
@@ -113,7 +115,7 @@ function datasetRecord(dataset: FileDataset, context: string): DatasetRecord {
 }
 
 /** Runs `work` in a run; whatever stops it is recorded as killed or failed before it is thrown on. */
-async function within<T>(
+export async function within<T>(
   run: ActiveRun,
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
@@ -141,11 +143,9 @@ export async function recordTraining(
   dataset: TrainingFile,
   request: TrainingRequest,
 ): Promise<RecordedTraining> {
-  const { store, experiment, environment } = request;
-  const run = await startRun({
-    store,
+  const { store, experiment, environment, parent } = request;
+  const options = {
     experiment,
-    environment,
     params: paramsOf(dataset, request),
     datasets: [datasetRecord(dataset, "training")],
     fields: {
@@ -155,7 +155,8 @@ export async function recordTraining(
       core_digest: source.digest,
       fingerprint: fingerprintOfTraining(source, dataset, request),
     },
-  });
+  };
+  const run = await (parent?.startRun(options) ?? startRun({ ...options, store, environment }));
   return trainWithin(run, source, dataset, request, undefined);
 }
 

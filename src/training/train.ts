@@ -1,7 +1,6 @@
 // One pure function: a dataset and parameters in, everything that a run holds out. No disk, no clock, no network.
 import {
   Core,
-  checkLargestWeight,
   checkMagnitudes,
   type Moments,
   type Rows,
@@ -9,7 +8,6 @@ import {
   VALUE_LIMIT,
 } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
-import { DataError } from "../data/data-error.ts";
 import { type Dataset, inputsOf } from "../data/dataset.ts";
 import { contentDigest, digestOfRows, digestRows, weighedDigests } from "../data/digest.ts";
 import { featuresOf } from "../data/encoding.ts";
@@ -28,12 +26,23 @@ import type { Model } from "../model/model.ts";
 import { assertStorable, encodeModel, modelDigest, specOf } from "../model/model-file.ts";
 import { profileOf, type TrainProfile } from "../monitoring/profile.ts";
 import { checkParams, snakeCase, type TrainingParams } from "./params.ts";
+import { type Standardised, standardise } from "./standardise.ts";
 
 /** max|gradient| at or below which the descent counts as converged. */
 export const CONVERGED_AT = 1e-4;
 
 /** Cells (rows × features × steps) that one call into the core visits at most, so that the host gets to run. */
 const CELLS_PER_CALL = 2 ** 28;
+
+/** Steps that one call into the core does at most. */
+export function stepsPerCall({ n, d }: Rows): number {
+  return Math.max(1, Math.floor(CELLS_PER_CALL / (n * d)));
+}
+
+/** Whether weights grew beyond what the numbers of the core can carry. */
+export function hasDiverged(weights: Float64Array): boolean {
+  return !weights.every((weight) => Math.abs(weight) <= VALUE_LIMIT);
+}
 
 /** Cells between two checkpoints where nobody says how often: some seconds of work, which dwarf a write to disk. */
 const CELLS_PER_CHECKPOINT = 2 ** 33;
@@ -142,15 +151,14 @@ function startOf({ trainRows }: Problem): Checkpoint {
 /** @throws RangeError for a checkpoint that is none of this training */
 function checkStart({ trainRows, params }: Problem, { step, weights }: Checkpoint): void {
   const isWhole = Number.isInteger(step) && step >= 0 && step < params.iterations;
-  const areFinite = weights.every((weight) => Math.abs(weight) <= VALUE_LIMIT);
-  if (isWhole && areFinite && weights.length === trainRows.d + 1) return;
+  if (isWhole && !hasDiverged(weights) && weights.length === trainRows.d + 1) return;
   throw new RangeError(
     `Cannot go on from step ${step} with ${weights.length} weights: the training has ${params.iterations} steps, ${trainRows.d + 1} weights, and all of them are finite`,
   );
 }
 
 /** Data, split and standardised rows in a core of their own: what a descent and its result are made from. */
-interface Problem {
+interface Problem extends Standardised {
   readonly core: Core;
   readonly coreDigest: string;
   readonly dataset: DigestedDataset;
@@ -159,17 +167,6 @@ interface Problem {
   /** [n · 32] of the rows. */
   readonly digests: Uint8Array;
   readonly split: Split;
-  /** [d] of the training rows. */
-  readonly moments: readonly Moments[];
-  readonly mean: Float64Array;
-  readonly std: Float64Array;
-  /** [d] largest magnitudes of the standardised training values. */
-  readonly bounds: Float64Array;
-  readonly trainRows: Rows;
-  /** None of them where all weigh nothing. */
-  readonly validationRows: Rows;
-  /** [n] row weights, class weights included; null when every row counts once. */
-  readonly weights: Float64Array | null;
 }
 
 function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingParams): Problem {
@@ -185,13 +182,6 @@ function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingP
   const digests = dataset.rowDigests ?? digestRows(dataset, core);
   const content = dataset.contentDigest ?? contentDigest(dataset, digests);
   const split = splitRows(digests, y, { fraction: params.valFraction, seed: params.seed }, core);
-  const moments = columns.map((column, j) => core.moments(features[j]!, column, split.train));
-  const mean = Float64Array.from(moments, (m) => m.mean);
-  const std = Float64Array.from(moments, (m) => m.std);
-  const weights = rowWeights(core, dataset, params, split.train);
-  const rowsAt = (index: Uint32Array) =>
-    core.rows({ columns, mean, std, y, index, ...(weights && index.length > 0 && { weights }) });
-  const isWeighty = weights === null || split.validation.some((i) => weights[i]! > 0);
   return {
     core,
     coreDigest: source.digest,
@@ -200,50 +190,8 @@ function prepare(source: CoreSource, dataset: DigestedDataset, params: TrainingP
     content,
     digests,
     split,
-    moments,
-    mean,
-    std,
-    bounds: Float64Array.from(moments, boundOf),
-    trainRows: rowsAt(split.train),
-    validationRows: rowsAt(isWeighty ? split.validation : new Uint32Array(0)),
-    weights,
+    ...standardise(core, dataset, split, params.classWeight),
   };
-}
-
-/**
- * Row weights times class weights; null when every row counts once. Balanced: class k counts S/(2·S_k), where S_k is
- * the sum of its training rows' weights and S that of both (CONTRACT.md, N7; as scikit-learn's "balanced").
- */
-function rowWeights(
-  core: Core,
-  { weights, y, classes }: Dataset,
-  params: TrainingParams,
-  train: Uint32Array,
-): Float64Array | null {
-  if (weights && !train.some((i) => weights.values[i]! > 0)) {
-    throw new DataError(
-      `Cannot weigh rows by column ${shown(weights.name)} as all training rows have weight 0`,
-    );
-  }
-  if (params.classWeight === "none") return weights?.values ?? null;
-  const own = weights?.values ?? new Float64Array(y.length).fill(1);
-  const sums = [0, 1].map((label) => {
-    const values = Float64Array.from(
-      train.filter((i) => y[i] === label),
-      (i) => own[i]!,
-    );
-    const most = values.reduce((a, b) => Math.max(a, b), 0);
-    if (most === 0) {
-      throw new DataError(
-        `Cannot balance the classes as all training rows of ${shown(classes[label]!)} have weight 0`,
-      );
-    }
-    checkLargestWeight(most);
-    return core.sum(values, most);
-  }) as [number, number];
-  const all = sums[0] + sums[1];
-  const ofClass = sums.map((sum) => all / (2 * sum));
-  return own.map((weight, i) => weight * ofClass[y[i]!]!);
 }
 
 /** How some weights do on both sides of the split. */
@@ -311,7 +259,7 @@ async function descend(
 
   let { weights, step } = start;
   const cells = trainRows.n * trainRows.d;
-  const stepsPerCall = Math.max(1, Math.floor(CELLS_PER_CALL / cells));
+  const stepsAtOnce = stepsPerCall(trainRows);
   const checkpointEvery = hooks.checkpointEvery ?? Math.ceil(CELLS_PER_CHECKPOINT / cells);
   const after = (every: number) => Math.min(params.iterations, step - (step % every) + every);
   hooks.signal?.throwIfAborted();
@@ -319,10 +267,10 @@ async function descend(
   while (step < params.iterations) {
     const nextNote = after(params.logEvery);
     const nextCheckpoint = hooks.onCheckpoint ? after(checkpointEvery) : params.iterations;
-    const steps = Math.min(nextNote - step, nextCheckpoint - step, stepsPerCall);
+    const steps = Math.min(nextNote - step, nextCheckpoint - step, stepsAtOnce);
     weights = trainRows.descend(weights, bounds, { lr: params.lr, l2: params.l2, steps });
     step += steps;
-    if (!weights.every((weight) => Math.abs(weight) <= VALUE_LIMIT)) {
+    if (hasDiverged(weights)) {
       throw new DivergenceError(
         `Cannot go on as the weights grew beyond 2^400 within ${step} iterations: lower the learning rate (now ${params.lr})`,
       );
@@ -354,13 +302,13 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     fit.train,
     pick(y, split.train),
     params.threshold,
-    weighingOf(problem, problem.trainRows, split.train),
+    weighingOf(problem.weights, problem.trainRows, split.train),
   );
   const evaluation = evaluationOf(
     fit.validation,
     pick(y, scored),
     params.threshold,
-    weighingOf(problem, problem.validationRows, scored),
+    weighingOf(problem.weights, problem.validationRows, scored),
   );
   const validation = evaluation.metrics;
   const warnings = [
@@ -423,7 +371,12 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
   };
 }
 
-function weighingOf({ weights }: Problem, rows: Rows, index: Uint32Array): Weighing | undefined {
+/** How some rows weigh, for metrics; undefined where each counts once. @param weights [n] of all rows */
+export function weighingOf(
+  weights: Float64Array | null,
+  rows: Rows,
+  index: Uint32Array,
+): Weighing | undefined {
   if (weights === null || rows.n === 0) return undefined;
   return { values: Float64Array.from(index, (i) => weights[i]!), total: rows.weight };
 }
@@ -451,16 +404,11 @@ function levelWarnings(dataset: Dataset, moments: readonly Moments[]): string[] 
   });
 }
 
-/** N4: the largest magnitude of a standardised training value, exact since rounding is monotone. */
-function boundOf({ min, max, mean, std }: Moments): number {
-  return Math.max(Math.abs((min - mean) / std), Math.abs((max - mean) / std));
-}
-
 function largest(values: Float64Array): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-function pick(y: Uint8Array, index: Uint32Array): Uint8Array {
+export function pick(y: Uint8Array, index: Uint32Array): Uint8Array {
   return Uint8Array.from(index, (i) => y[i]!);
 }
 

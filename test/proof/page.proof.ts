@@ -1,7 +1,7 @@
 // Does a sealed run verify in a browser, from a file on a disk, without a request, and show what was altered?
 
 import { generateKeyPairSync } from "node:crypto";
-import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PREFIX, SUFFIX } from "../../src/proof/shell.ts";
 import { createRandom } from "../contract/bits.ts";
-import { type TrainAnswer, temporaryDirectory } from "../support/cli.ts";
+import { ROOT, type TrainAnswer, temporaryDirectory } from "../support/cli.ts";
 import { endlessCore, exchangeCore } from "../support/foreign-cores.ts";
 import { RAISINS, RAISINS_ARE_REAL, seal, trainAndSeal, writeChangedRaisins } from "./runs.ts";
 
@@ -180,6 +180,18 @@ describe.skipIf(CHROMIUM === undefined)("Chromium (skipped where it is not insta
     await page.close();
     expect(missed).toEqual([]);
   });
+
+  const museum = join(ROOT, "test/museum");
+  test.each(readdirSync(museum).filter((name) => name.endsWith(".html")))(
+    "opens and verifies %s of the museum",
+    async (name) => {
+      const page = await browser.newPage();
+      await page.goto(pathToFileURL(join(museum, name)).href);
+      await page.locator("button").click();
+      expect(await verdictOf(page)).toMatch(/^Reproduced/);
+      await page.close();
+    },
+  );
 
   test("shows a file that was cut off", async () => {
     const sealed = readFileSync(at("proof.html"));
