@@ -8,6 +8,7 @@ import { benchRuns } from "./runs.mjs";
 import { benchServe } from "./serve.mjs";
 import { benchStartup } from "./startup.mjs";
 import { machine, root } from "./support.mjs";
+import { benchTune } from "./tune.mjs";
 
 const all = {
   startup: benchStartup,
@@ -15,6 +16,7 @@ const all = {
   load: benchLoad,
   mixed: benchMixed,
   runs: benchRuns,
+  tune: benchTune,
   ...benchServe,
 };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);

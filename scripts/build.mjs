@@ -83,6 +83,8 @@ async function bundleCommand() {
       file: join(root, file),
       format: "esm",
       codeSplitting: false,
+      // Less to read and to compile: 30 of 230 ms of a training's process time. `build/dist` has the same code as it was written.
+      minify: true,
       paths: { [server]: "./server.js" },
     });
   }

@@ -174,9 +174,12 @@ export function contentDigest(
 }
 
 /** SHA-256 over the digests of some rows in ascending order, 64 hex digits: which rows they are, in any order. */
-export function digestOfRows(digests: Uint8Array, rows: Uint32Array): string {
+export function digestOfRows(digests: Uint8Array, rows: Uint32Array, hasher?: BlockHasher): string {
   const chosen = takeDigests(digests, rows);
-  return toHex(sha256(takeDigests(chosen, sortDigests(chosen))));
+  const message = takeDigests(chosen, sortDigests(chosen));
+  const digest = new Uint8Array(DIGEST_BYTES);
+  digestMessages(message, Uint32Array.of(0), () => {}, digest, hasher);
+  return toHex(digest);
 }
 
 /** The digests of some rows, one after the other. */

@@ -59,24 +59,46 @@ export function sketchOf(dataset: Dataset, digests: Uint8Array): RowSketch {
 }
 
 function tableOf(digests: Uint8Array): Cell[] {
-  const table = Array.from({ length: SUBTABLES * CELLS }, (): Cell => [0, 0, 0, 0, 0]);
-  for (let row = 0; row < digests.length / DIGEST_BYTES; row++)
-    addTo(table, keyOf(digests, row), 1);
-  return table;
+  const [fields, rows] = [5, digests.length / DIGEST_BYTES];
+  const flat = new Float64Array(SUBTABLES * CELLS * fields);
+  for (let row = 0; row < rows; row++) {
+    const at = row * DIGEST_BYTES;
+    const a = partAt(digests, at);
+    const b = partAt(digests, at + PART_BYTES);
+    const c = partAt(digests, at + 2 * PART_BYTES);
+    const check = checkOf(a, b, c);
+    for (let k = 0; k < SUBTABLES; k++) {
+      const part = k === 0 ? a : k === 1 ? b : c;
+      const cell = (k * CELLS + (part % CELLS)) * fields;
+      flat[cell]! += 1;
+      flat[cell + 1]! += a;
+      flat[cell + 2]! += b;
+      flat[cell + 3]! += c;
+      flat[cell + 4]! += check;
+    }
+  }
+  return Array.from({ length: SUBTABLES * CELLS }, (_, k) => [
+    ...flat.subarray(k * fields, (k + 1) * fields),
+  ]) as Cell[];
+}
+
+function partAt(digests: Uint8Array, at: number): number {
+  return (digests[at]! << 16) | (digests[at + 1]! << 8) | digests[at + 2]!;
 }
 
 type Key = readonly [number, number, number];
 
 function keyOf(digests: Uint8Array, row: number): Key {
-  const part = (k: number) => {
-    const at = row * DIGEST_BYTES + k * PART_BYTES;
-    return (digests[at]! << 16) | (digests[at + 1]! << 8) | digests[at + 2]!;
-  };
-  return [part(0), part(1), part(2)];
+  const at = row * DIGEST_BYTES;
+  return [
+    partAt(digests, at),
+    partAt(digests, at + PART_BYTES),
+    partAt(digests, at + 2 * PART_BYTES),
+  ];
 }
 
 function addTo(table: Cell[], key: Key, times: number): void {
-  const check = checkOf(key);
+  const check = checkOf(...key);
   for (let k = 0; k < SUBTABLES; k++) {
     const cell = table[k * CELLS + (key[k]! % CELLS)]!;
     cell[0] += times;
@@ -88,7 +110,7 @@ function addTo(table: Cell[], key: Key, times: number): void {
 }
 
 /** 24 bits that the sum of several keys has only by chance. */
-function checkOf([a, b, c]: Key): number {
+function checkOf(a: number, b: number, c: number): number {
   return mix(mix(mix(a) ^ b) ^ c) >>> 8;
 }
 
@@ -167,7 +189,7 @@ function pureCell(table: readonly Cell[]): { key: Key; count: number } | undefin
     const key = [a / count, b / count, c / count] as const;
     const place = Math.floor(k / CELLS);
     const isKey = key.every((part) => Number.isInteger(part) && part >= 0 && part < 2 ** 24);
-    if (isKey && key[place]! % CELLS === k % CELLS && checkOf(key) * count === check) {
+    if (isKey && key[place]! % CELLS === k % CELLS && checkOf(...key) * count === check) {
       return { key, count };
     }
   }
@@ -176,19 +198,21 @@ function pureCell(table: readonly Cell[]): { key: Key; count: number } | undefin
 
 /** Order-independent: two sums of 32 bits. */
 function hashOfCells(cells: Float64Array | Pick<Texts, "codes" | "texts">): string {
-  const sums = new Uint32Array(2);
+  let [sum, otherSum] = [0, 0];
   const add = (low: number, high: number) => {
-    sums[0]! += mix(mix(low) ^ high);
-    sums[1]! += mix(mix(high ^ 0x9e3779b9) ^ low);
+    sum = (sum + mix(mix(low) ^ high)) | 0;
+    otherSum = (otherSum + mix(mix(high ^ 0x9e3779b9) ^ low)) | 0;
   };
   if (cells instanceof Float64Array) {
     const value = new Float64Array(1);
     const bits = new Int32Array(value.buffer);
     const isLittle = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-    for (const cell of cells) {
+    const [low, high] = isLittle ? [0, 1] : [1, 0];
+    for (let i = 0; i < cells.length; i++) {
+      const cell = cells[i]!;
       // A missing value by one pattern, and -0 as 0.
       value[0] = Number.isNaN(cell) ? Number.NEGATIVE_INFINITY : cell + 0;
-      add(bits[isLittle ? 0 : 1]!, bits[isLittle ? 1 : 0]!);
+      add(bits[low]!, bits[high]!);
     }
   } else {
     const hashes = cells.texts.map(hashOfText);
@@ -197,7 +221,7 @@ function hashOfCells(cells: Float64Array | Pick<Texts, "codes" | "texts">): stri
       add(hash[0], hash[1]);
     }
   }
-  return [...sums].map((sum) => sum.toString(16).padStart(8, "0")).join("");
+  return [sum, otherSum].map((part) => (part >>> 0).toString(16).padStart(8, "0")).join("");
 }
 
 function hashOfText(text: string): [number, number] {

@@ -334,7 +334,7 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     sketch: sketchOf(dataset, weighedDigests(dataset, digests, core)),
     params,
     split,
-    splitDigest: digestOfRows(digests, split.validation),
+    splitDigest: digestOfRows(digests, split.validation, core),
     weights: problem.weights,
     records,
     train: trainMetrics,
