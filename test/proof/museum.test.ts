@@ -1,5 +1,4 @@
 // Does this version verify the sealed runs of every version before it, and do their own programs still run?
-import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -7,6 +6,7 @@ import { MODEL_FORMAT } from "../../src/model/model.ts";
 import { decodeModel } from "../../src/model/model-file.ts";
 import { openSealed, SEAL_FORMAT } from "../../src/proof/sealed.ts";
 import { ROOT, raisin, readJson, runNode, temporaryDirectory } from "../support/cli.ts";
+import { extract } from "./runs.ts";
 
 const FOLDER = join(ROOT, "test/museum");
 const exhibits = readdirSync(FOLDER).filter((name) => name.endsWith(".html"));
@@ -27,7 +27,7 @@ describe.each(exhibits)("%s", (name) => {
 
   test("verifies by the program in it", async () => {
     const program = join(cwd, `${name}.mjs`);
-    writeFileSync(program, execFileSync("grep", ["^/\\*proof\\*/", path]));
+    extract(path, program);
     const { code, stdout, stderr } = await runNode([program], { cwd });
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^reproduced: /);

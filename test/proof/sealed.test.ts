@@ -1,5 +1,5 @@
 // Does a sealed run hold what it takes to derive a run again, and show any byte that was altered?
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { openSealed, SealError, writeSealed } from "../../src/proof/sealed.ts";
 import { PREFIX, SUFFIX } from "../../src/proof/shell.ts";
 import { createRandom } from "../contract/bits.ts";
 import {
+  ROOT,
   raisin,
   raisinJson,
   runNode,
@@ -17,6 +18,7 @@ import {
   writeTable,
 } from "../support/cli.ts";
 import { endlessCore, exchangeCore, markedCore } from "../support/foreign-cores.ts";
+import { extract as extractLine } from "./runs.ts";
 
 const cwd = temporaryDirectory();
 let trained: TrainAnswer;
@@ -40,11 +42,9 @@ beforeAll(async () => {
   sealed = readFileSync(join(cwd, "proof.html"));
 });
 
-/** What the README says: the one line of the page that Node runs. */
 function extract(page: string, name: string): string {
-  const path = join(cwd, name);
-  writeFileSync(path, execFileSync("grep", ["^/\\*proof\\*/", join(cwd, page)]));
-  return path;
+  extractLine(join(cwd, page), join(cwd, name));
+  return join(cwd, name);
 }
 
 describe("raisin seal", () => {
@@ -98,6 +98,19 @@ describe("raisin seal", () => {
     writeFileSync(join(elsewhere, "picture"), Buffer.from([0x89, 0x50, 0x4e, 0x47, 1, 2, 3, 0, 9]));
     expect((await run("picture")).code).toBe(5);
   });
+
+  test.skipIf(spawnSync("grep", ["--version"]).status !== 0)(
+    "by the README's command (skipped where there is no grep)",
+    () => {
+      const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+      const command = /^ {4}(grep '[^']+' proof\.html > proof\.mjs) && node proof\.mjs /m.exec(
+        readme,
+      )![1]!;
+      spawnSync("sh", ["-c", command.replace("proof.mjs", "grepped.mjs")], { cwd });
+      const expected = readFileSync(extract("proof.html", "proof.mjs"));
+      expect(readFileSync(join(cwd, "grepped.mjs")).equals(expected)).toBe(true);
+    },
+  );
 
   test("--with-data puts the table in, and nobody has to name it", async () => {
     expect((await seal("--with-data", "--out", "whole.html")).code).toBe(0);
