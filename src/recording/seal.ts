@@ -37,7 +37,7 @@ export function sealRun(
   options: { readonly table?: { path: string; bytes: Uint8Array }; readonly sign?: Sign } = {},
 ): { text: string; seal: Seal } {
   const run = readRun(directory);
-  const record = recordOfRun(run);
+  const record = recordOfRun(run, "seal");
   trainingOf(record.params, `seal run ${run.id}`);
   // What is sealed is whole: the model as meta.json names it, the core, every metric.
   readStoredModel(directory);

@@ -73,19 +73,20 @@ export interface VerifyOptions {
 /**
  * What a run recorded, for a comparison.
  *
+ * @param verb what for, in a message
  * @throws NotRepeatableError, StoreError
  */
-export function recordOfRun(run: StoredRun): TrainingRecord {
+export function recordOfRun(run: StoredRun, verb: string): TrainingRecord {
   const { meta, directory } = run;
   if (meta.kind !== "train" || meta.status !== "FINISHED") {
     throw new NotRepeatableError(
-      `Cannot verify run ${run.id} as only finished trainings can be derived again: its kind is ${String(meta.kind)}, its status ${meta.status}`,
+      `Cannot ${verb} run ${run.id} as only finished trainings can be derived again: its kind is ${String(meta.kind)}, its status ${meta.status}`,
     );
   }
   const { content_digest: content } = (meta.dataset ?? {}) as Record<string, unknown>;
   if (typeof content !== "string") {
     throw new NotRepeatableError(
-      `Cannot verify run ${run.id} as its meta.json does not say which data it had`,
+      `Cannot ${verb} run ${run.id} as its meta.json does not say which data it had`,
     );
   }
   const sketch = readArtifact(directory, "data_sketch.json");
@@ -145,7 +146,7 @@ export class Verifier {
   /** @throws NotRepeatableError, OtherDataError, FileError where the data cannot be found, StoreError */
   async verify(directory: string): Promise<Verdict> {
     const run = readRun(directory);
-    const record = recordOfRun(run);
+    const record = recordOfRun(run, "verify");
     const { reading } = trainingOf(record.params, `verify run ${run.id}`);
     const data = await this.#readData(record, reading, (run.meta.dataset ?? {}) as DataFacts);
     if (data.verdict.dataset === null) {
@@ -177,7 +178,7 @@ export class Verifier {
    */
   async findData(directory: string): Promise<{ path: string; difference: string | null }> {
     const run = readRun(directory);
-    const record = recordOfRun(run);
+    const record = recordOfRun(run, "verify");
     const { reading } = trainingOf(record.params, `verify run ${run.id}`);
     const facts = (run.meta.dataset ?? {}) as DataFacts;
     const { path, verdict } = await this.#readData(record, reading, facts);
