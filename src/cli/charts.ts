@@ -1,4 +1,5 @@
 // Pictures made of characters: bars, a curve, tables.
+export { plain } from "../data/shown.ts";
 
 const BLOCKS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
@@ -80,12 +81,4 @@ export function figure(value: number | null, digits = 6): string {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e7)) return value.toExponential(3);
   return String(Number(value.toPrecision(digits)));
-}
-
-/** Text from a file on its way to a terminal: control characters, which could move the cursor, become visible. */
-export function plain(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}]/gu,
-    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, "0")}`,
-  );
 }

@@ -1,5 +1,6 @@
 // raisin verify: derives recorded runs again and says whether every byte came out the same.
-import { readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { FileError } from "../data/csv-error.ts";
 import { DataError } from "../data/data-error.ts";
 import { isDeleted, readRun, runDirectories } from "../miniflow/runs.ts";
@@ -76,11 +77,25 @@ function withHints(verdict: Promise<Verdict>, flags: VerifyFlags): Promise<Verdi
   });
 }
 
+/** Most bytes of a sealed run, and so of a table that is sealed with one: half of what a text can hold. */
+const SEALED_BYTES_MAX = 1 << 28;
+
 /** The bytes of a file that is meant as a sealed run; undefined for anything else. */
 function sealedFile(path: string): Uint8Array | undefined {
-  if (path.includes("\0") || !statIfAny(path)?.isFile()) return undefined;
-  const bytes = readFileSync(path);
-  return looksSealed(bytes) ? bytes : undefined;
+  const info = path.includes("\0") ? undefined : statIfAny(path);
+  if (!info?.isFile()) return undefined;
+  const file = openSync(path, "r");
+  try {
+    const start = new Uint8Array(200);
+    const length = readSync(file, start);
+    if (!looksSealed(start.subarray(0, length))) return undefined;
+    if (info.size > SEALED_BYTES_MAX) {
+      throw new UsageError(`Cannot open ${path} as a sealed run: it has more than 256 MiB`);
+    }
+    return readFileSync(path);
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function verifySealed(
@@ -201,14 +216,12 @@ interface Row {
 }
 
 async function verifyAll(verifier: Verifier, flags: VerifyFlags): Promise<number> {
-  const runs: { directory: string; experiment: string }[] = [];
+  const runs: string[] = [];
   let others = 0;
   for (const { directory } of runDirectories(flags.store)) {
     if (isDeleted(directory)) continue;
-    const meta = metaOf(directory);
-    if (meta?.kind === "train" && meta.status === "FINISHED") {
-      runs.push({ directory, experiment: meta.experiment });
-    } else others++;
+    if (isOther(directory)) others++;
+    else runs.push(directory);
   }
   const rows: Row[] = [];
   const options = { title: "verifying", quiet: flags.quiet === true || flags.json === true };
@@ -238,24 +251,24 @@ async function verifyAll(verifier: Verifier, flags: VerifyFlags): Promise<number
   return [EXIT.refused, EXIT.data, EXIT.failure].find((code) => codes.includes(code)) ?? EXIT.ok;
 }
 
-function metaOf(directory: string) {
+/** Whether a run is certainly none to verify. One whose record is damaged may be one. */
+function isOther(directory: string): boolean {
   try {
-    return readRun(directory).meta;
+    const { meta } = readRun(directory);
+    return meta.kind !== "train" || meta.status !== "FINISHED";
   } catch (error) {
-    if (error instanceof StoreError) return undefined;
-    throw error;
+    if (!(error instanceof StoreError)) throw error;
+    // A directory without meta.json is no run yet, and the doctor's business.
+    return !existsSync(join(directory, "meta.json")) || !existsSync(join(directory, "artifacts"));
   }
 }
 
-async function rowOf(
-  verifier: Verifier,
-  { directory, experiment }: { directory: string; experiment: string },
-): Promise<Row> {
-  const { id } = readRun(directory);
+async function rowOf(verifier: Verifier, directory: string): Promise<Row> {
+  const about = { id: basename(directory), experiment: basename(dirname(dirname(directory))) };
   try {
     const verdict = await verifier.verify(directory);
     const code = verdict.reproduced ? EXIT.ok : EXIT.refused;
-    return { id, experiment, verdict, problem: null, code };
+    return { ...about, verdict, problem: null, code };
   } catch (error) {
     const isKnown =
       error instanceof NotRepeatableError ||
@@ -263,7 +276,7 @@ async function rowOf(
       error instanceof StoreError;
     if (!isKnown) throw error;
     const code = error instanceof DataError ? EXIT.data : EXIT.failure;
-    return { id, experiment, verdict: null, problem: error.message, code };
+    return { ...about, verdict: null, problem: error.message, code };
   }
 }
 

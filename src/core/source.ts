@@ -113,6 +113,11 @@ export class ForeignCoreError extends Error {
   override readonly name: string = "ForeignCoreError";
 }
 
+/** A core of an earlier version, which lacks kernels that this host calls: another core can do its work. */
+export class OlderCoreError extends ForeignCoreError {
+  override readonly name: string = "OlderCoreError";
+}
+
 const KERNELS: readonly Exclude<keyof CoreExports, "memory">[] = [
   ...([
     "abi",
@@ -153,9 +158,16 @@ export function coreOfBytes(bytes: Uint8Array, digest: string): CoreSource {
     );
   }
   const kinds = new Map(WebAssembly.Module.exports(module).map(({ name, kind }) => [name, kind]));
+  if (hasStart(bytes)) {
+    throw new ForeignCoreError("Cannot run this core: it runs code before it is called");
+  }
+  const required = ["abi", "heapBase"].every((name) => kinds.get(name) === "function");
+  if (kinds.get("memory") !== "memory" || !required) {
+    throw new ForeignCoreError("Cannot run this core: it lacks memory, abi or heapBase");
+  }
   const lacking = KERNELS.find((name) => kinds.get(name) !== "function");
-  if (lacking !== undefined || kinds.get("memory") !== "memory") {
-    throw new ForeignCoreError(`Cannot run this core: it has no ${lacking ?? "memory"}`);
+  if (lacking !== undefined) {
+    throw new OlderCoreError(`Cannot run this core: it has no ${lacking}`);
   }
   const instantiate = () => {
     const exports = made(() => new WebAssembly.Instance(module).exports as unknown as CoreExports);
@@ -176,6 +188,24 @@ export function checkStatus(status: number, kernel: string): void {
       `Cannot run kernel ${kernel}: status ${status}, ${STATUS_NAMES[status] ?? "?"}`,
     );
   }
+}
+
+const SECTION_START = 8;
+
+/** Whether a module has a start function, which would run when it is instantiated. @param bytes of a sound module */
+function hasStart(bytes: Uint8Array): boolean {
+  let at = 8; // behind the magic number and the version
+  while (at < bytes.length) {
+    if (bytes[at++] === SECTION_START) return true;
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++]!;
+      size += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) break;
+    }
+    at += size;
+  }
+  return false;
 }
 
 /** A fresh instance. @throws ForeignCoreError when the core speaks another interface than this host */

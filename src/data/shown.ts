@@ -22,3 +22,11 @@ export function shown(value: string): string {
     return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, "0")}`;
   });
 }
+
+/** A text of any length on its way to a terminal: control characters, which could move the cursor, become visible. */
+export function plain(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}]/gu,
+    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, "0")}`,
+  );
+}

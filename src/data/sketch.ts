@@ -31,10 +31,18 @@ export interface RowSketch {
   readonly cells: readonly (readonly number[])[];
 }
 
+/** Rows that are alike, and are here more often than they were recorded. */
+export interface LikeRows {
+  /** All of them, from 0. */
+  readonly rows: readonly number[];
+  /** How many of them are too many. */
+  readonly surplus: number;
+}
+
 /** What a dataset has that another had not, as far as a sketch can tell. */
 export interface RowDifferences {
-  /** Rows (from 0) whose like the recorded data have not, or fewer of. */
-  readonly added: readonly number[];
+  /** In the order of their first rows. */
+  readonly added: readonly LikeRows[];
   /** How many rows of the recorded data are not here. */
   readonly missing: number;
   /** False when there are so many differences that not all could be told apart. */
@@ -165,20 +173,19 @@ export function compareToSketch(
     if (count > 0) surplus.set(key.join(), count);
     else missing -= count;
   }
-  const added: number[] = [];
-  // Of rows that are alike, the last ones are named as those that are too many.
-  for (let row = dataset.rowCount - 1; row >= 0 && surplus.size > 0; row--) {
-    const key = keyOf(digests, row).join();
-    const left = surplus.get(key) ?? 0;
-    if (left === 0) continue;
-    added.unshift(row);
-    if (left === 1) surplus.delete(key);
-    else surplus.set(key, left - 1);
+  const likes = new Map([...surplus.keys()].map((key) => [key, [] as number[]]));
+  for (let row = 0; row < dataset.rowCount && likes.size > 0; row++) {
+    likes.get(keyOf(digests, row).join())?.push(row);
   }
+  const added = [...likes]
+    .filter(([, rows]) => rows.length > 0)
+    .map(([key, rows]) => ({ rows, surplus: Math.min(surplus.get(key)!, rows.length) }))
+    .sort((a, b) => a.rows[0]! - b.rows[0]!);
   const differing = Object.keys(columns).filter((name) => columns[name] !== recorded.columns[name]);
   if (label !== recorded.label) differing.push(dataset.label);
   if (weight !== recorded.weight && dataset.weights) differing.push(dataset.weights.name);
-  const isComplete = surplus.size === 0 && table.every((cell) => cell.every((sum) => sum === 0));
+  const isComplete =
+    added.length === surplus.size && table.every((cell) => cell.every((sum) => sum === 0));
   return { added, missing, isComplete, columns: differing };
 }
 
@@ -196,8 +203,8 @@ function pureCell(table: readonly Cell[]): { key: Key; count: number } | undefin
   return undefined;
 }
 
-/** Order-independent: two sums of 32 bits. */
-function hashOfCells(cells: Float64Array | Pick<Texts, "codes" | "texts">): string {
+/** Of a column, whatever the order of its rows: two sums of 32 bits, 16 hex digits. */
+export function hashOfCells(cells: Float64Array | Pick<Texts, "codes" | "texts">): string {
   let [sum, otherSum] = [0, 0];
   const add = (low: number, high: number) => {
     sum = (sum + mix(mix(low) ^ high)) | 0;

@@ -60,6 +60,8 @@ export interface Reading {
 export interface TableDataset extends Dataset {
   readonly inputs: readonly Input[];
   readonly reading: Reading;
+  /** Which rows of the table these are, from 0; null when all are. */
+  readonly keptRows: Uint32Array | null;
   /** What each column of the table is and becomes. */
   readonly columnReports: readonly ColumnReport[];
   /** What was decided without being told and changes the model; each a sentence. */
@@ -151,6 +153,7 @@ export function datasetOfTable(
       kept.weights && { weights: checkWeights({ name: weight, values: kept.weights }) }),
     ...(hasIndicator && { missingTokens: reading.missingTokens }),
     reading,
+    keptRows: rows,
     columnReports: columns,
     guesses: [
       ...guesses,

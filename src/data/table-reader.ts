@@ -111,24 +111,50 @@ export function trainingDataset(
   return { ...dataset, guesses: [...table.dialectGuesses, ...dataset.guesses] };
 }
 
-/**
- * The names in a table's header, as far as its beginning tells.
- *
- * @param sample the first bytes, SAMPLE_BYTES at most
- * @throws CsvError for what is no text, and where no whole line is among them
- */
-export function headerOf(sample: Uint8Array, given: DialectOptions = {}): string[] {
-  const { dialect } = guessDialect(sample, given);
-  let header: string[] | undefined;
-  const cutter = new RecordCutter((bytes, _, line) => {
-    // Only names are wanted: what is wrong further on is told when rows are read.
-    header ??= parseRecords(new TextDecoder().decode(bytes), line, dialect).records[0]?.fields;
-    return line;
-  }, marksOf(dialect));
-  cutter.push(sample);
-  if (sample.length < SAMPLE_BYTES) cutter.end();
-  if (header === undefined) throw new CsvError("Cannot read the table: it has no header line");
-  return header;
+/** Most bytes of a header. */
+const HEADER_BYTES_MAX = 1 << 20;
+
+/** Reads the names in a table's header, and no further. */
+export class HeaderReader {
+  readonly #given: DialectOptions;
+  readonly #held: Uint8Array[] = [];
+  #heldBytes = 0;
+
+  constructor(given: DialectOptions = {}) {
+    this.#given = given;
+  }
+
+  /** @returns whether more is needed, as far as it can be told without reading it */
+  push(chunk: Uint8Array): boolean {
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
+    return this.#heldBytes < HEADER_BYTES_MAX;
+  }
+
+  /** @throws CsvError for what is no text, and where there is no header line */
+  end(): string[] {
+    const bytes = new Uint8Array(this.#heldBytes);
+    let at = 0;
+    for (const chunk of this.#held) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    const { dialect } = guessDialect(bytes.subarray(0, SAMPLE_BYTES), this.#given);
+    let header: string[] | undefined;
+    const cutter = new RecordCutter((records, _, line) => {
+      // Only names are wanted: what is wrong further on is told when rows are read.
+      header ??= parseRecords(new TextDecoder().decode(records), line, dialect).records[0]?.fields;
+      return line;
+    }, marksOf(dialect));
+    try {
+      cutter.push(bytes);
+      if (this.#heldBytes < HEADER_BYTES_MAX) cutter.end();
+    } catch (error) {
+      if (header === undefined) throw error;
+    }
+    if (header === undefined) throw new CsvError("Cannot read the table: it has no header line");
+    return header;
+  }
 }
 
 /** Says in an error of a table which file it is about. */

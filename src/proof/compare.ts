@@ -56,6 +56,10 @@ function modelDifference(record: TrainingRecord, derived: Derived): Difference |
   const text = (what: string, was: unknown, is: unknown) =>
     `${what} is ${String(was)} in model.npz, derived again ${String(is)}`;
   const names = model.featureNames;
+  if (names.length !== recorded.featureNames.length) {
+    const count = text("the number of features", recorded.featureNames.length, names.length);
+    return { stage: "statistics", text: count };
+  }
   if (names.join("\0") !== recorded.featureNames.join("\0")) {
     const k = names.findIndex((name, j) => name !== recorded.featureNames[j]);
     return {

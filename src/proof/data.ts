@@ -1,13 +1,18 @@
 // Is a table the data of a recorded training? If not, what differs: columns, rows, cells; or is it something else altogether?
 import { FileError } from "../data/csv-error.ts";
 import { DataError } from "../data/data-error.ts";
-import { SAMPLE_BYTES } from "../data/dialect.ts";
 import { contentDigest, digestRows, weighedDigests } from "../data/digest.ts";
 import type { BlockHasher } from "../data/sha256.ts";
 import { shown } from "../data/shown.ts";
-import { compareToSketch, type RowSketch } from "../data/sketch.ts";
+import { compareToSketch, hashOfCells, type LikeRows, type RowSketch } from "../data/sketch.ts";
 import type { TableDataset } from "../data/table-dataset.ts";
-import { headerOf, type ReadTable, trainingDataset, trainingReader } from "../data/table-reader.ts";
+import {
+  HeaderReader,
+  type ReadTable,
+  TableReader,
+  trainingDataset,
+  trainingReader,
+} from "../data/table-reader.ts";
 import type { RecordedReading } from "./record.ts";
 
 /** A table that can be read more than once. */
@@ -41,7 +46,7 @@ export class OtherDataError extends DataError {
   override readonly name: string = "OtherDataError";
 }
 
-/** Most readings of a table to find out which of its columns were renamed. */
+/** Most readings of a table to find out which of its columns were renamed, where no sketch tells. */
 const READINGS_MAX = 16;
 /** Most rows or columns that a verdict names. */
 const NAMED_MAX = 8;
@@ -89,13 +94,39 @@ function withoutDialect({ delimiter: _, quote: __, ...rest }: RecordedReading): 
   return rest;
 }
 
-async function readWith(source: TableSource, options: RecordedReading): Promise<TableDataset> {
-  const reader = trainingReader(options, { infer: false });
+/** @param renamed recorded names of columns, and what they are called here */
+async function readWith(
+  source: TableSource,
+  options: RecordedReading,
+  renamed: ReadonlyMap<string, string> = new Map(),
+): Promise<TableDataset> {
+  const here = (name: string) => renamed.get(name) ?? name;
+  const { label, features, categorical, weight } = options;
+  const reader = trainingReader(
+    {
+      ...options,
+      label: here(label),
+      features: features.map(here),
+      ...(categorical && { categorical: categorical.map(here) }),
+      ...(weight !== undefined && { weight: here(weight) }),
+    },
+    { infer: false },
+  );
+  const table = await readTable(source, reader);
+  const recordedNames = new Map([...renamed].map(([was, is]) => [is, was]));
+  const named: ReadTable = {
+    ...table,
+    features: table.features.map((name) => recordedNames.get(name) ?? name),
+  };
+  return trainingDataset(named, source.name, options);
+}
+
+async function readTable(source: TableSource, reader: TableReader): Promise<ReadTable> {
   await source.read((chunk) => {
     reader.push(chunk);
     return true;
   });
-  return trainingDataset(reader.end(), source.name, options);
+  return reader.end();
 }
 
 function withDigests(dataset: TableDataset, hasher: BlockHasher | undefined): ProvenDataset {
@@ -119,18 +150,20 @@ async function columnDifference(
     if (!isOfContent(reason)) throw reason;
     throw new OtherDataError(reason.message);
   });
-  const { features, label, weight } = options;
-  const roles = [label, ...(weight === undefined ? [] : [weight])];
-  const names = [...features, ...roles];
+  const names = namesIn(options);
   const missing = names.filter((name) => !header.includes(name));
   // All of its columns are there, so these are the data in another state, and the error says which cells are others.
-  if (missing.length === 0) return error.message;
+  if (missing.length === 0) return error.message.replaceAll(/\s*\n\s*/g, "; ");
   const unknown = header.filter((name) => !names.includes(name));
-  for (const renamed of renamings(header, unknown, missing, features)) {
+  const bySketch = await renamingBySketch(source, recorded, options, unknown, missing);
+  for (const renamed of [...bySketch, ...renamings(options, header, unknown, missing)]) {
     const dataset = await readRenamed(source, options, renamed, hasher);
-    if (dataset?.contentDigest !== recorded.contentDigest) continue;
-    const said = [...renamed].map(([was, is]) => `${shown(was)} is called ${shown(is)}`);
-    return `columns are renamed: ${listed(said)}; the cells are the recorded ones`;
+    if (dataset === undefined) continue;
+    const said = `columns are renamed: ${renamingText(renamed)}`;
+    if (dataset.contentDigest === recorded.contentDigest) return `${said}; ${SAME_CELLS}`;
+    const rest = contentDifference(dataset, recorded, hasher);
+    // The cells of these columns are known to be those recorded, or all are: only their names, and their places, differ.
+    if (bySketch.includes(renamed) || rest.endsWith(SAME_CELLS)) return `${said}; and ${rest}`;
   }
   if (2 * missing.length > names.length) {
     throw new OtherDataError(
@@ -142,18 +175,62 @@ async function columnDifference(
   return `${verb} missing: ${listed(missing.map(shown))}${others}`;
 }
 
+const SAME_CELLS = "the cells are the recorded ones";
+
+function namesIn({ features, label, weight }: RecordedReading): string[] {
+  return [...features, label, ...(weight === undefined ? [] : [weight])];
+}
+
+function renamingText(renamed: ReadonlyMap<string, string>): string {
+  return listed([...renamed].map(([was, is]) => `${shown(was)} is called ${shown(is)}`));
+}
+
 async function headerIn(source: TableSource, options: RecordedReading): Promise<string[]> {
   const { decimal, thousands } = options;
-  const sample = new Uint8Array(SAMPLE_BYTES);
-  let length = 0;
-  await source.read((chunk) => {
-    const part = chunk.subarray(0, SAMPLE_BYTES - length);
-    sample.set(part, length);
-    length += part.length;
-    return length < SAMPLE_BYTES;
+  const reader = new HeaderReader({ ...(decimal && { decimal }), ...(thousands && { thousands }) });
+  await source.read((chunk) => reader.push(chunk));
+  return reader.end();
+}
+
+/** The missing columns under the unknown names whose cells they have; none where not all were found. */
+async function renamingBySketch(
+  source: TableSource,
+  { sketch }: RecordedData,
+  options: RecordedReading,
+  unknown: readonly string[],
+  missing: readonly string[],
+): Promise<ReadonlyMap<string, string>[]> {
+  if (sketch === null || unknown.length < missing.length) return [];
+  const { missingTokens, label, weight, delimiter, quote, ...marks } = options;
+  const given = {
+    ...(delimiter !== undefined && { delimiter }),
+    ...(quote !== undefined && { quote }),
+    ...(marks.decimal !== undefined && { decimal: marks.decimal }),
+    ...(marks.thousands !== undefined && { thousands: marks.thousands }),
+  };
+  // As texts, and as numbers where they are such.
+  const byHash = new Map<string, string>();
+  for (const kinds of [{ categorical: unknown }, { infer: true }]) {
+    const tokens = missingTokens ?? [];
+    const selection = { label: null, features: unknown, missingTokens: tokens, ...kinds };
+    try {
+      const table = await readTable(source, new TableReader(selection, given));
+      table.features.forEach((name, j) => {
+        byHash.set(hashOfCells(table.columns[j]!), name);
+      });
+    } catch (error) {
+      if (!isOfContent(error)) throw error;
+    }
+  }
+  const hashOf = (name: string) =>
+    name === label ? sketch.label : name === weight ? sketch.weight : sketch.columns[name];
+  const found = missing.flatMap((name) => {
+    const here = byHash.get(hashOf(name) ?? "");
+    return here === undefined ? [] : [[name, here] as const];
   });
-  const given = { ...(decimal && { decimal }), ...(thousands && { thousands }) };
-  return headerOf(sample.subarray(0, length), given);
+  const isWhole =
+    found.length === missing.length && new Set(found.map(([, is]) => is)).size === missing.length;
+  return isWhole ? [new Map(found)] : [];
 }
 
 /**
@@ -161,11 +238,11 @@ async function headerIn(source: TableSource, options: RecordedReading): Promise<
  * not recorded, so each place is tried.
  */
 function* renamings(
+  { features }: RecordedReading,
   header: readonly string[],
   unknown: readonly string[],
   missing: readonly string[],
-  features: readonly string[],
-): Generator<Map<string, string>> {
+): Generator<ReadonlyMap<string, string>> {
   if (unknown.length < missing.length) return;
   const missingFeatures = missing.filter((name) => features.includes(name));
   const missingRoles = missing.filter((name) => !features.includes(name));
@@ -174,15 +251,16 @@ function* renamings(
     const rest = unknown.filter((name) => !chosen.includes(name));
     for (const columns of orderedChoices(rest, missingFeatures.length)) {
       if (left-- === 0) return;
+      const taken = [...chosen, ...columns];
       const pairs = [...missingRoles, ...missingFeatures].map(
-        (name, k) => [name, [...chosen, ...columns][k]!] as const,
+        (name, k) => [name, taken[k]!] as const,
       );
       yield new Map(pairs.sort(([, a], [, b]) => header.indexOf(a) - header.indexOf(b)));
     }
   }
 }
 
-/** Every way to take k items in any order, the last items first: labels stand at the end more often than not. */
+/** Every way to take k items, of which there are two at most, in any order, the last items first: labels often stand at the end. */
 function* choices(items: readonly string[], k: number): Generator<string[]> {
   if (k === 0) {
     yield [];
@@ -194,15 +272,15 @@ function* choices(items: readonly string[], k: number): Generator<string[]> {
   }
 }
 
-/** Every way to take k items in their order. */
-function* orderedChoices(items: readonly string[], k: number, from = 0): Generator<string[]> {
-  if (k === 0) {
-    yield [];
+/** Ways to take k items in their order: all but some that stand together, the first ones first. */
+function* orderedChoices(items: readonly string[], k: number): Generator<string[]> {
+  const spare = items.length - k;
+  if (spare < 0) return;
+  if (spare === 0 || k === 0) {
+    yield items.slice(0, k);
     return;
   }
-  for (let at = from; at <= items.length - k; at++) {
-    for (const rest of orderedChoices(items, k - 1, at + 1)) yield [items[at]!, ...rest];
-  }
+  for (let gap = k; gap >= 0; gap--) yield [...items.slice(0, gap), ...items.slice(gap + spare)];
 }
 
 /** The dataset of a table under its recorded names; undefined where it does not read. */
@@ -212,30 +290,8 @@ async function readRenamed(
   renamed: ReadonlyMap<string, string>,
   hasher: BlockHasher | undefined,
 ): Promise<ProvenDataset | undefined> {
-  const here = (name: string) => renamed.get(name) ?? name;
-  const { label, features, categorical, weight } = options;
-  const reader = trainingReader(
-    {
-      ...options,
-      label: here(label),
-      features: features.map(here),
-      ...(categorical && { categorical: categorical.map(here) }),
-      ...(weight !== undefined && { weight: here(weight) }),
-    },
-    { infer: false },
-  );
   try {
-    await source.read((chunk) => {
-      reader.push(chunk);
-      return true;
-    });
-    const table = reader.end();
-    const recordedNames = new Map([...renamed].map(([was, is]) => [is, was]));
-    const named: ReadTable = {
-      ...table,
-      features: table.features.map((name) => recordedNames.get(name) ?? name),
-    };
-    return withDigests(trainingDataset(named, source.name, options), hasher);
+    return withDigests(await readWith(source, options, renamed), hasher);
   } catch (error) {
     if (isOfContent(error)) return undefined;
     throw error;
@@ -250,14 +306,28 @@ function contentDifference(
 ): string {
   const { features: names } = recorded.reading;
   const here = dataset.inputs.map(({ column }) => column.name);
-  const place = (name: string) => names.indexOf(name);
-  const inputs = dataset.inputs.toSorted((a, b) => place(a.column.name) - place(b.column.name));
-  const isReordered = here.some((name, k) => name !== names[k]);
-  if (!isReordered) return rowDifference(dataset, recorded, hasher);
+  if (here.every((name, k) => name === names[k])) return rowDifference(dataset, recorded, hasher);
+  const place = new Map(names.map((name, k) => [name, k]));
+  const inputs = dataset.inputs.toSorted(
+    (a, b) => place.get(a.column.name)! - place.get(b.column.name)!,
+  );
   const ordered = withDigests({ ...dataset, inputs }, hasher);
+  // The columns may stand where they stood, under each other's names.
+  const exchanged = dataset.inputs.map(({ column, cells }, k) => ({
+    cells,
+    column: { ...column, name: names[k]! },
+  }));
+  const isExchange =
+    ordered.contentDigest !== recorded.contentDigest &&
+    withDigests({ ...dataset, inputs: exchanged }, hasher).contentDigest === recorded.contentDigest;
+  if (isExchange) {
+    const pairs = names.map((name, k) => [name, here[k]!] as const);
+    const renamed = new Map(pairs.filter(([was, is]) => was !== is));
+    return `columns are renamed: ${renamingText(renamed)}; ${SAME_CELLS}`;
+  }
   const said = `columns stand in another order: recorded ${listed(names.map(shown))}; here ${listed(here.map(shown))}`;
   return ordered.contentDigest === recorded.contentDigest
-    ? `${said}; the cells are the recorded ones`
+    ? `${said}; ${SAME_CELLS}`
     : `${said}; and ${rowDifference(ordered, recorded, hasher)}`;
 }
 
@@ -270,44 +340,41 @@ function rowDifference(
   if (sketch === null) return digests;
   const rowDigests = weighedDigests(dataset, dataset.rowDigests, hasher);
   const { added, missing, isComplete, columns } = compareToSketch(sketch, dataset, rowDigests);
-  const here = dataset.rowCount;
-  const counts = here === sketch.rows ? "" : `${here} rows where ${sketch.rows} were recorded, `;
+  const { rowCount, keptRows } = dataset;
+  const rest = keptRows === null ? "" : " besides those left out for their gaps";
+  const counts =
+    rowCount === sketch.rows ? "" : `${rowCount} rows${rest} where ${sketch.rows} were recorded, `;
   const inColumns = columns.length > 0 ? `, in ${listed(columns.map(shown))}` : "";
   if (!isComplete) return `${counts}many rows are others${inColumns} (${digests})`;
-  const changed = Math.min(added.length, missing);
-  const rows = (list: readonly number[]) =>
-    `${list.length === 1 ? "row" : "rows"} ${listed(list.map((row) => String(row + 1)))}`;
-  const parts: string[] = [];
-  if (added.length > 0 && added.length === missing) {
-    parts.push(`${rows(added)} ${changed === 1 ? "is not as" : "are not as"} recorded${inColumns}`);
-  } else if (missing > 0 && added.length > 0) {
-    parts.push(`${rows(added)} ${added.length === 1 ? "is" : "are"} none that was recorded`);
-    parts.push(`${missing} recorded ${missing === 1 ? "row is" : "rows are"} missing`);
-  } else if (missing > 0) {
-    parts.push(`${missing} recorded ${missing === 1 ? "row is" : "rows are"} missing`);
-  } else if (added.length > 0) {
-    const isTwice = added.every((row) => hasLike(dataset.rowDigests, row));
-    const what = isTwice ? "stands once more than recorded" : "was not recorded";
-    parts.push(`${rows(added)} ${added.length === 1 ? what : what.replace("stands", "stand")}`);
+  const parts = added.map((group) => likeRowsText(group, keptRows));
+  const surplus = added.reduce((sum, group) => sum + group.surplus, 0);
+  const isAllNew = added.every(({ rows, surplus: some }) => rows.length === some);
+  if (surplus > 0 && surplus === missing && isAllNew) {
+    // As many rows as before: these stand where others stood.
+    const all = added.flatMap(({ rows }) => rows).sort((a, b) => a - b);
+    const verb = all.length === 1 ? "is" : "are";
+    return `${counts}${rowsText(all, keptRows)} ${verb} not as recorded${inColumns} (${digests})`;
   }
+  if (missing > 0)
+    parts.push(`${missing} recorded ${missing === 1 ? "row is" : "rows are"} missing`);
   // The header or the classes.
   if (parts.length === 0) return digests;
-  return `${counts}${parts.join(", ")} (${digests})`;
+  const more = parts.length - NAMED_MAX;
+  const named = `${parts.slice(0, NAMED_MAX).join(", ")}${more > 0 ? `, … (${parts.length})` : ""}`;
+  return `${counts}${named}${surplus === missing ? inColumns : ""} (${digests})`;
 }
 
-/** Whether another row has the same cells. */
-function hasLike(digests: Uint8Array, row: number): boolean {
-  const bytes = digests.length / inRows(digests);
-  const own = digests.subarray(row * bytes, (row + 1) * bytes);
-  for (let other = 0; other < inRows(digests); other++) {
-    const at = other * bytes;
-    if (other !== row && own.every((byte, k) => digests[at + k] === byte)) return true;
-  }
-  return false;
+/** Rows of the table, from 1, the header not counted. */
+function rowsText(rows: readonly number[], keptRows: Uint32Array | null): string {
+  const numbers = rows.map((row) => String((keptRows?.[row] ?? row) + 1));
+  return `${rows.length === 1 ? "row" : "rows"} ${listed(numbers)}`;
 }
 
-function inRows(digests: Uint8Array): number {
-  return digests.length / 32;
+function likeRowsText({ rows, surplus }: LikeRows, keptRows: Uint32Array | null): string {
+  const named = rowsText(rows, keptRows);
+  if (rows.length === surplus) return `${named} ${rows.length === 1 ? "was" : "were"} not recorded`;
+  const times = surplus === 1 ? "once" : `${surplus} times`;
+  return `${named} are alike, ${times} more than recorded`;
 }
 
 function listed(items: readonly string[]): string {

@@ -18,10 +18,13 @@ export interface Outcome {
 /** Steps · rows · features a second that any machine does. */
 const CELLS_PER_SECOND = 2e7;
 const LEAST_SECONDS = 30;
+/** Timers do not go further: 2^31 milliseconds. */
+const MOST_SECONDS = 2e6;
 
 /** Seconds after which a core is taken for one that never returns: ten times what a slow machine needs. */
 export function secondsFor(rows: number, features: number, iterations: number): number {
-  return Math.ceil(LEAST_SECONDS + (rows * features * iterations) / CELLS_PER_SECOND);
+  const seconds = LEAST_SECONDS + (rows * features * iterations) / CELLS_PER_SECOND;
+  return Math.min(Math.ceil(seconds), MOST_SECONDS);
 }
 
 /** The same for a sealed run. */

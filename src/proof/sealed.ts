@@ -9,14 +9,15 @@
 // The digest is SHA-256 over all bytes of the file but the seal's own object; a signature is Ed25519 (RFC 8032) over a text
 // that holds the digest.
 import { deflateSync } from "fflate";
-import { DataError } from "../data/data-error.ts";
 import { sha256, toHex } from "../data/sha256.ts";
+import { plain } from "../data/shown.ts";
 import { parseSketch } from "../data/sketch.ts";
 import { ModelFormatError } from "../model/format-error.ts";
 import { inflate } from "../model/inflate.ts";
+import { decodeModel } from "../model/model-file.ts";
 import type { MetricRecord } from "../training/train.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
-import type { TrainingRecord } from "./record.ts";
+import { NotRepeatableError, type TrainingRecord, trainingOf } from "./record.ts";
 import { PREFIX, SUFFIX } from "./shell.ts";
 
 export const SEAL_FORMAT = 1;
@@ -130,8 +131,9 @@ function payloadOf({ about, record, core, data }: SealedRun) {
 /** Whether a file is meant as a sealed run, whole or not. @param start its first bytes */
 export function looksSealed(start: Uint8Array): boolean {
   const text = new TextDecoder().decode(start.subarray(0, PREFIX.length));
-  const mark = "<!doctype html>\n<!-- A sealed run of raisin.";
-  return text.startsWith(mark) || mark.startsWith(text);
+  const plain = text.replaceAll("\r", "").toLowerCase();
+  const mark = "<!doctype html>\n<!-- a sealed run of raisin.";
+  return plain.startsWith(mark) || mark.startsWith(plain);
 }
 
 /** A sealed file, opened. */
@@ -164,11 +166,20 @@ export function openSealed(bytes: Uint8Array): OpenedSeal {
     );
   }
   if (digestOf(head + tail) !== seal.digest) {
-    const what = tail.endsWith(SUFFIX) ? "altered" : "truncated";
+    const what = /<\/script>\s*$/.test(tail) ? "altered" : "truncated";
     throw new SealError(`it is ${what}: its bytes are not those that its digest was made of`);
   }
-  const run = tail.slice(RUN_MARK.length, tail.indexOf(VERIFIER_MARK));
-  return { seal, run: parseRun(JSON.parse(run)) };
+  let run: unknown;
+  try {
+    run = JSON.parse(tail.slice(RUN_MARK.length, tail.indexOf(VERIFIER_MARK)));
+  } catch {
+    throw noRun("it is no JSON");
+  }
+  return { seal, run: parseRun(run) };
+}
+
+function noRun(what: string): SealError {
+  return new SealError(`it was sealed with a record that is none: ${what}`);
 }
 
 /** @throws SealError for a seal that is not written as `writeSealed` does, to the byte */
@@ -188,57 +199,87 @@ function parseSeal(text: string): Seal {
   const whole = { format, digest, signature: signature && { algorithm, key, value } };
   const isSound =
     format === SEAL_FORMAT &&
-    /^[0-9a-f]{64}$/.test(String(digest)) &&
+    isDigest(digest) &&
+    (signature === null || typeof signature === "object") &&
     (signature === null || isSigned) &&
-    JSON.stringify(whole) === text;
+    writes(whole, text);
   if (!isSound) throw damaged;
   return seal;
+}
+
+/** Whether a value is written as this text. Text that is too deep for that was written by nobody here. */
+function writes(value: unknown, text: string): boolean {
+  try {
+    return JSON.stringify(value) === text;
+  } catch {
+    return false;
+  }
+}
+
+function isDigest(value: unknown): value is string {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 }
 
 function bytesIn(value: unknown): Uint8Array | undefined {
   return typeof value === "string" ? fromBase64(value) : undefined;
 }
 
-/** What a sealed file holds besides its program. @throws SealError where somebody sealed what is no run */
+/** What a sealed file holds besides its program, every part of it checked. @throws SealError where somebody sealed what is no run */
 export function parseRun(value: unknown): SealedRun {
-  const run = (value ?? {}) as Record<string, unknown>;
-  const core = (run.core ?? {}) as Record<string, unknown>;
-  const model = (run.model ?? {}) as Record<string, unknown>;
-  const data = run.data as Record<string, unknown> | null;
-  const [npz, packed] = [bytesIn(model.npz), bytesIn(data?.packed)];
-  const wasm = coreIn(core);
+  const run = objectIn(value);
+  const [core, model, params] = [run.core, run.model, run.params].map(objectIn);
+  const data = run.data === null ? null : objectIn(run.data);
+  const [npz, packed] = [bytesIn(model!.npz), bytesIn(data?.packed)];
+  const wasm = coreIn(core!);
   const sketch = run.sketch === null ? null : parseSketch(run.sketch);
   const metrics = Array.isArray(run.metrics) ? run.metrics.map(metricOf) : [undefined];
-  const isWhole =
-    typeof run.about === "object" &&
-    typeof run.params === "object" &&
-    [run.run_id, run.content_digest, core.digest, model.digest].every(isText) &&
-    (run.split_digest === null || isText(run.split_digest)) &&
-    !metrics.includes(undefined) &&
-    sketch !== undefined &&
-    (data === null || (isText(data?.name) && Number.isSafeInteger(data?.bytes) && packed));
-  if (!isWhole || wasm === undefined || npz === undefined) {
-    throw new SealError("it was sealed with a record that is none: a part is missing or damaged");
-  }
-  if (toHex(sha256(wasm)) !== core.digest) {
-    throw new SealError("it was sealed with a core that has another digest than its record says");
+  const parts: readonly (readonly [string, boolean])[] = [
+    ["run_id", typeof run.run_id === "string" && /^[0-9a-f]{12}$/.test(run.run_id)],
+    ["content_digest", isDigest(run.content_digest)],
+    ["split_digest", run.split_digest === null || isDigest(run.split_digest)],
+    ["sketch", sketch !== undefined],
+    ["core", wasm !== undefined && isDigest(core!.digest)],
+    ["model", npz !== undefined && isDigest(model!.digest)],
+    ["metrics", !metrics.includes(undefined)],
+    ["data", data === null || (isText(data.name) && isCount(data.bytes) && packed !== undefined)],
+  ];
+  const damaged = parts.find(([, isSound]) => !isSound);
+  if (damaged !== undefined) throw noRun(`its ${damaged[0]} is missing or damaged`);
+  if (toHex(sha256(wasm!)) !== core!.digest)
+    throw noRun("its core has another digest than it says");
+  try {
+    trainingOf(params!, "read it");
+    decodeModel(npz!);
+  } catch (error) {
+    if (!(error instanceof NotRepeatableError || error instanceof ModelFormatError)) throw error;
+    throw noRun(error instanceof ModelFormatError ? error.message : "its params are damaged");
   }
   return {
-    about: aboutOf(run.about as Partial<About>),
+    about: aboutOf(run.about),
     record: {
       runId: run.run_id as string,
-      params: run.params as TrainingRecord["params"],
+      params: params!,
       contentDigest: run.content_digest as string,
-      sketch,
+      sketch: sketch!,
       splitDigest: run.split_digest as string | null,
-      coreDigest: core.digest as string,
-      modelDigest: model.digest as string,
-      modelBytes: npz,
+      coreDigest: core!.digest as string,
+      modelDigest: model!.digest as string,
+      modelBytes: npz!,
       metrics: metrics as MetricRecord[],
     },
-    core: wasm,
+    core: wasm!,
     data: data && { name: data.name as string, bytes: data.bytes as number, packed: packed! },
   };
+}
+
+/** @returns an empty object for what is none */
+function objectIn(value: unknown): Readonly<Record<string, unknown>> {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? (value as Record<string, unknown>) : {};
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Most bytes of a core; ours has 16 KiB. */
@@ -268,19 +309,32 @@ function metricOf(item: unknown): MetricRecord | undefined {
   return { key, value, step: step as number };
 }
 
-/** Whoever made the file may have said anything here. */
-function aboutOf(about: Partial<About> | null): About {
-  const { raisin, experiment, model, started, dataset, metrics, promotion, release } = about ?? {};
-  const { name, rows, file_sha256: file } = dataset ?? {};
+/** Whoever made the file may have said anything here: texts are made fit for a terminal. @throws SealError */
+function aboutOf(value: unknown): About {
+  const about = objectIn(value);
+  const [dataset, metrics, promotion] = [about.dataset, about.metrics, about.promotion].map(
+    objectIn,
+  );
+  const text = (part: unknown) => (isText(part) ? plain(part) : "?");
+  if (!isCount(dataset!.rows)) throw noRun("its number of rows is none");
+  const { release } = about;
   return {
-    raisin: String(raisin),
-    experiment: String(experiment),
-    model: String(model),
-    started: String(started),
-    dataset: { name: String(name), rows: Number(rows), file_sha256: String(file) },
-    metrics: typeof metrics === "object" && metrics !== null ? metrics : {},
-    promotion: { promoted: promotion?.promoted === true, reason: String(promotion?.reason) },
-    release: isText(release) ? release : null,
+    raisin: text(about.raisin),
+    experiment: text(about.experiment),
+    model: text(about.model),
+    started: text(about.started),
+    dataset: {
+      name: text(dataset!.name),
+      rows: dataset!.rows,
+      file_sha256: text(dataset!.file_sha256),
+    },
+    metrics: Object.fromEntries(
+      Object.entries(metrics!).filter((entry): entry is [string, number | null] =>
+        [typeof entry[1] === "number", entry[1] === null].includes(true),
+      ),
+    ),
+    promotion: { promoted: promotion!.promoted === true, reason: text(promotion!.reason) },
+    release: isText(release) && /^\d+\.\d+\.\d+$/.test(release) ? release : null,
   };
 }
 
@@ -299,12 +353,12 @@ export async function checkSignature({ digest, signature }: Seal): Promise<boole
   }
 }
 
-/** The table that was sealed with a run, piece by piece. @throws DataError for bytes that are no deflated table of that size */
+/** The table that was sealed with a run, piece by piece. @throws SealError for bytes that are no deflated table of that size */
 export async function readSealedData(
   { bytes, packed }: SealedData,
   use: (chunk: Uint8Array) => unknown,
 ): Promise<void> {
-  const damaged = new DataError("Cannot unpack the table that was sealed with this run");
+  const damaged = new SealError("the table that was sealed with this run cannot be unpacked");
   const source = new Blob([packed as Uint8Array<ArrayBuffer>]).stream();
   const reader = source.pipeThrough(new DecompressionStream("deflate-raw")).getReader();
   let left = bytes;

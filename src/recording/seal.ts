@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { basename, extname } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { releaseOf } from "../core/node.ts";
-import { coreOfBytes, ForeignCoreError } from "../core/source.ts";
+import { coreOfBytes, ForeignCoreError, instantiateChecked } from "../core/source.ts";
 import { readArtifact, readMetrics, readRun } from "../miniflow/runs.ts";
 import { NotRepeatableError, trainingOf } from "../proof/record.ts";
 import {
@@ -48,7 +48,7 @@ export function sealRun(
     );
   }
   try {
-    coreOfBytes(core, record.coreDigest);
+    instantiateChecked(coreOfBytes(core, record.coreDigest));
   } catch (error) {
     if (!(error instanceof ForeignCoreError)) throw error;
     throw new NotRepeatableError(
@@ -83,16 +83,21 @@ function aboutOf(meta: Readonly<Record<string, unknown>>): About {
     raisin: String(versions!.raisin),
     experiment: String(meta.experiment),
     model: String(meta.model),
-    started: new Date(Number(meta.start_ts_ms)).toISOString(),
+    started: timeOf(Number(meta.start_ts_ms)),
     dataset: {
       name: String(dataset!.name),
-      rows: Number(dataset!.rows),
+      rows: Number(dataset!.rows) || 0,
       file_sha256: String(dataset!.file_sha256),
     },
     metrics: part(meta.metrics) as About["metrics"],
     promotion: { promoted: promotion!.promoted === true, reason: String(promotion!.reason) },
     release: releaseOf(String(meta.core_digest))?.version ?? null,
   };
+}
+
+/** ISO 8601; what a file says may be no time at all. */
+function timeOf(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : "?";
 }
 
 /** @param pem a private key, PKCS #8 as `openssl genpkey -algorithm ed25519` writes it @throws KeyError */

@@ -1,8 +1,12 @@
 // Starts the threads of worker.ts, and ends those that take too long or are needed no more.
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
-import { ForeignCoreError } from "../core/source.ts";
+import { ValueRangeError } from "../core/core.ts";
+import { ForeignCoreError, OlderCoreError } from "../core/source.ts";
+import { DataError } from "../data/data-error.ts";
+import { FoldError } from "../data/split.ts";
 import type { Derived } from "../proof/compare.ts";
+import { DivergenceError } from "../training/train.ts";
 import type { Answer, TrainWork, TuneScores, TuneTask, TuneWork } from "./worker.ts";
 
 /** A core that did not return in time, or failed at what ours do not fail at. */
@@ -10,15 +14,33 @@ export class CoreFailure extends Error {
   override readonly name: string = "CoreFailure";
 }
 
-/** Starts a thread. Whatever ends it early is told as an error. */
+/** Errors that mean the same to a caller whichever thread they come from. */
+const KINDS = [
+  ForeignCoreError,
+  OlderCoreError,
+  DivergenceError,
+  ValueRangeError,
+  DataError,
+  FoldError,
+] as const;
+
+function errorOf({ name, message }: { name: string; message: string }): Error {
+  const Kind = KINDS.find((kind) => new kind("").name === name) ?? Error;
+  return new Kind(message);
+}
+
+/** Starts a thread. Its errors, and whatever ends it early, are told as errors. */
 function start<T>(
   work: TrainWork | TuneWork,
-  on: { answer(answer: Answer<T>): void; error(error: Error): void },
+  on: { answer(answer: { ready: true } | { result: T }): void; error(error: Error): void },
 ): Worker {
   const worker = new Worker(createRequire(import.meta.url).resolve("#worker.js"), {
     workerData: work,
   });
-  worker.on("message", on.answer);
+  worker.on("message", (answer: Answer<T>) => {
+    if ("error" in answer) on.error(errorOf(answer.error));
+    else on.answer(answer);
+  });
   worker.on("error", on.error);
   worker.on("exit", (code) => on.error(new Error(`its thread ended with ${code}`)));
   return worker;
@@ -49,12 +71,10 @@ export async function trainInThread(
         {
           answer(answer) {
             if ("result" in answer) resolve(answer.result);
-            else if ("error" in answer) {
-              const { message } = answer.error;
-              reject(answer.isForeign ? new ForeignCoreError(message) : new CoreFailure(message));
-            }
           },
-          error: ({ message }) => reject(new CoreFailure(message)),
+          // These data and parameters went through before: whatever else fails now is the core's doing.
+          error: (error) =>
+            reject(error instanceof ForeignCoreError ? error : new CoreFailure(error.message)),
         },
       );
     });
@@ -95,7 +115,6 @@ export async function scoreInThreads(
         let current: TuneTask | undefined;
         const worker = start<TuneScores>(shared, {
           answer(answer) {
-            if ("error" in answer) return reject(answer.error);
             const task = current;
             current = tasks[next++];
             if (current !== undefined) worker.postMessage(current);

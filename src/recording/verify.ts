@@ -4,15 +4,13 @@ import { createHash } from "node:crypto";
 import { basename, extname, join } from "node:path";
 import { Core } from "../core/core.ts";
 import { loadCore, releaseOf } from "../core/node.ts";
-import { type CoreSource, coreOfBytes, ForeignCoreError } from "../core/source.ts";
+import { type CoreSource, coreOfBytes, ForeignCoreError, OlderCoreError } from "../core/source.ts";
 import { FileError } from "../data/csv-error.ts";
 import { DataError } from "../data/data-error.ts";
-import { SAMPLE_BYTES } from "../data/dialect.ts";
 import { forEachChunk } from "../data/files.ts";
-import { parseSketch } from "../data/sketch.ts";
-import { headerOf } from "../data/table-reader.ts";
+import { parseSketch, type RowSketch } from "../data/sketch.ts";
+import { HeaderReader } from "../data/table-reader.ts";
 import { readArtifact, readMetrics, readRun, type StoredRun } from "../miniflow/runs.ts";
-import { parseObject } from "../miniflow/store.ts";
 import { compareTraining, type Derived, type Stage } from "../proof/compare.ts";
 import {
   type DataVerdict,
@@ -89,13 +87,18 @@ export function recordOfRun(run: StoredRun, verb: string): TrainingRecord {
       `Cannot ${verb} run ${run.id} as its meta.json does not say which data it had`,
     );
   }
-  const sketch = readArtifact(directory, "data_sketch.json");
+  for (const key of ["core_digest", "model_digest"] as const) {
+    if (!/^[0-9a-f]{64}$/.test(String(meta[key]))) {
+      throw new NotRepeatableError(
+        `Cannot ${verb} run ${run.id} as its meta.json has no ${key}, or one that is damaged`,
+      );
+    }
+  }
   return {
     runId: run.id,
     params: run.params,
     contentDigest: content,
-    sketch:
-      (sketch && parseSketch(parseObject(sketch, join(directory, "data_sketch.json")))) ?? null,
+    sketch: sketchIn(directory),
     splitDigest: typeof meta.split_digest === "string" ? meta.split_digest : null,
     coreDigest: String(meta.core_digest),
     modelDigest: String(meta.model_digest),
@@ -127,6 +130,16 @@ function differing(record: TrainingRecord, stage: Stage, difference: string): Ve
     metricsCompared: 0,
     core: { ...coreOf(record), used: "recorded", packageAgrees: null },
   };
+}
+
+/** Null for a run without a sketch that can be used: it explains a difference, and no verdict depends on it. */
+function sketchIn(directory: string): RowSketch | null {
+  const bytes = readArtifact(directory, "data_sketch.json");
+  try {
+    return (bytes && parseSketch(JSON.parse(Buffer.from(bytes).toString()))) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 /** Verifies runs one after the other. Data that several of them share are read once. */
@@ -168,7 +181,7 @@ export class Verifier {
       const path = join(directory, "metrics.jsonl");
       return differing(record, "record", `metrics: ${path}, line ${line} ${reason}`);
     }
-    return this.#deriveAndCompare(record, core, data.verdict.dataset);
+    return this.#deriveAndCompare(record, core, data.verdict.dataset, true);
   }
 
   /**
@@ -208,20 +221,22 @@ export class Verifier {
         : await this.#readData(record, reading, facts);
     return data.verdict.dataset === null
       ? differing(record, "data", `${data.path}: ${data.verdict.difference}`)
-      : this.#deriveAndCompare(record, core, data.verdict.dataset);
+      : this.#deriveAndCompare(record, core, data.verdict.dataset, false);
   }
 
   async #deriveAndCompare(
     record: TrainingRecord,
     core: Uint8Array,
     dataset: ProvenDataset,
+    mayReplace: boolean,
   ): Promise<Verdict> {
     const { params } = trainingOf(record.params, `verify run ${record.runId}`);
     let trained: Trained;
     try {
-      trained = await this.#derive(record, core, dataset, params);
+      trained = await this.#derive(record, core, dataset, params, mayReplace);
     } catch (error) {
-      if (error instanceof CoreFailure) return differing(record, "core", error.message);
+      if (error instanceof CoreFailure || error instanceof ForeignCoreError)
+        return differing(record, "core", error.message);
       if (error instanceof DivergenceError) return differing(record, "iterations", error.message);
       throw error;
     }
@@ -239,16 +254,17 @@ export class Verifier {
   }
 
   /**
-   * Trains again by the recorded core: one that was released as it is, any other in a thread with a time limit. One that this
-   * host cannot run, such as an older one that lacks kernels, is replaced by the package's own.
+   * Trains again by the recorded core: one that was released as it is, any other in a thread with a time limit.
    *
-   * @throws CoreFailure, DivergenceError
+   * @param mayReplace whether the package's own core may stand in for one of an earlier version, which lacks kernels
+   * @throws CoreFailure, ForeignCoreError, DivergenceError
    */
   async #derive(
     record: TrainingRecord,
     core: Uint8Array,
     dataset: ProvenDataset,
     params: TrainingParams,
+    mayReplace: boolean,
   ): Promise<Trained> {
     const { coreDigest } = record;
     const byPackage = () => this.#train(this.#own, dataset, params);
@@ -264,7 +280,7 @@ export class Verifier {
       const packageAgrees = ours !== null && compareTraining(record, ours) === null;
       return { derived, used: "recorded", packageAgrees };
     } catch (error) {
-      if (!(error instanceof ForeignCoreError)) throw error;
+      if (!(error instanceof OlderCoreError) || !mayReplace) throw error;
       return { derived: await byPackage(), used: "package", packageAgrees: null };
     }
   }
@@ -366,12 +382,9 @@ export function tableFile(path: string, signal: AbortSignal | undefined): TableS
 }
 
 async function headerIn(path: string): Promise<string[]> {
-  let header: string[] = [];
-  await forEachChunk(path, undefined, (chunk) => {
-    header = headerOf(chunk.subarray(0, SAMPLE_BYTES));
-    return false;
-  });
-  return header;
+  const reader = new HeaderReader();
+  await forEachChunk(path, undefined, (chunk) => reader.push(chunk));
+  return reader.end();
 }
 
 function ignoreDataErrors(error: unknown): undefined {

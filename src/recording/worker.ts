@@ -1,6 +1,6 @@
 // A thread of its own: for a training by a core from anywhere, which may never return, and for the folds of a search.
 import { parentPort, workerData } from "node:worker_threads";
-import { coreOfBytes, ForeignCoreError } from "../core/source.ts";
+import { coreOfBytes } from "../core/source.ts";
 import type { Derived } from "../proof/compare.ts";
 import type { TrainingParams } from "../training/params.ts";
 import { type DigestedDataset, train } from "../training/train.ts";
@@ -38,7 +38,7 @@ export type TuneScores = readonly (FoldScore | null)[];
 export type Answer<T> =
   | { readonly ready: true }
   | { readonly result: T }
-  | { readonly error: Error; readonly isForeign: boolean };
+  | { readonly error: { readonly name: string; readonly message: string } };
 
 function say<T>(answer: Answer<T>): void {
   parentPort!.postMessage(answer);
@@ -48,7 +48,9 @@ async function answering<T>(work: () => Promise<Answer<T>>): Promise<void> {
   try {
     say(await work());
   } catch (error) {
-    say({ error: error as Error, isForeign: error instanceof ForeignCoreError });
+    // An error that is cloned loses its class: its name says which it was.
+    const { name, message } = error as Error;
+    say({ error: { name, message } });
   }
 }
 

@@ -283,12 +283,47 @@ describe("raisin verify of data in another state", () => {
     [
       "one row twice",
       () => [...lines(), lines()[4]].join("\n"),
-      /data: changed\.csv: \d+ rows where \d+ were recorded, row \d+ stands once more than recorded/,
+      /data: changed\.csv: 61 rows where 60 were recorded, rows 4, 61 are alike, once more than recorded/,
     ],
     [
       "a row that was not there",
       () => [...lines(), lines()[4]!.replace(/^/, "1")].join("\n"),
       /data: changed\.csv: .*row \d+ was not recorded/,
+    ],
+    [
+      "a row overwritten by another",
+      () => lines().with(5, lines()[6]!).join("\n"),
+      /data: changed\.csv: rows 5, 6 are alike, once more than recorded, 1 recorded row is missing/,
+    ],
+    [
+      "a new row, twice",
+      () => [...lines(), lines()[4]!.replace(/^/, "1"), lines()[4]!.replace(/^/, "1")].join("\n"),
+      /data: changed\.csv: 62 rows where 60 were recorded, rows 61, 62 were not recorded/,
+    ],
+    [
+      "two column names exchanged",
+      () => [lines()[0]!.replace(/^(\w+),(\w+),/, "$2,$1,"), ...lines().slice(1)].join("\n"),
+      /data: changed\.csv: columns are renamed: "a" is called "b", "b" is called "a"; the cells are/,
+    ],
+    [
+      "columns in another order and one renamed",
+      () => cells(([a, b, ...rest], k) => [b!, k === 0 ? "new" : a!, ...rest]),
+      /columns are renamed: "a" is called "new"; and columns stand in another order: .*; the cells are/,
+    ],
+    [
+      "a column renamed and a cell changed elsewhere",
+      () => cells(([a, b, ...rest], k) => [k === 0 ? "new" : a!, k === 9 ? "7.5" : b!, ...rest]),
+      /columns are renamed: "a" is called "new"; and row 9 is not as recorded, in "b"/,
+    ],
+    [
+      "a column renamed among many that were not recorded",
+      () =>
+        cells(([a, ...rest], k) => [
+          k === 0 ? "new" : a!,
+          ...rest,
+          ...(k === 0 ? "pqrstuvw" : "12345678"),
+        ]),
+      /columns are renamed: "a" is called "new"; the cells are the recorded ones/,
     ],
     [
       "a column renamed",
@@ -368,9 +403,35 @@ describe("raisin verify of a run by another core", () => {
     expect(code).toBe(3);
   });
 
+  test("one that lacks a kernel of this version is replaced by this version's, which is said", async () => {
+    const core = changedCore((module) => module.removeExport("weightedDescend"));
+    const { code, stdout } = await withCore(core);
+    expect(stdout).toMatch(/, which this version cannot run: trained by this version's core/);
+    expect(code).toBe(0);
+  });
+
   test.each<[string, () => Uint8Array]>([
     ["is no WebAssembly", () => Buffer.from("none")],
-    ["lacks a kernel", () => changedCore((module) => module.removeExport("weightedDescend"))],
+    ["is empty", () => Buffer.alloc(0)],
+    [
+      "runs code before it is called",
+      () =>
+        changedCore((module) => {
+          const { none } = binaryen;
+          module.addFunction("start", none, none, [], module.loop("l", module.br("l")));
+          module.setStart(module.getFunction("start"));
+        }),
+    ],
+    [
+      "speaks another interface",
+      () =>
+        changedCore((module) => {
+          const { i32, none } = binaryen;
+          module.removeExport("abi");
+          module.addFunction("two", none, i32, [], module.i32.const(2));
+          module.addFunctionExport("two", "abi");
+        }),
+    ],
     [
       "asks for something from outside",
       () =>
@@ -379,10 +440,10 @@ describe("raisin verify of a run by another core", () => {
           module.addFunctionImport("leak", "env", "leak", none, none);
         }),
     ],
-  ])("one that %s is replaced by this version's, which is said", async (_, core) => {
+  ])("one that %s does not verify: exit 3", async (_, core) => {
     const { code, stdout } = await withCore(core());
-    expect(stdout).toMatch(/, which this version cannot run: trained by this version's core/);
-    expect(code).toBe(0);
+    expect(stdout).toMatch(/first difference: core: Cannot (run|use) this core/);
+    expect(code).toBe(3);
   });
 });
 
@@ -443,5 +504,104 @@ describe("raisin verify --all", () => {
     for (const args of [[], [trained.run_id, "--all"], ["--all", "--data", "wine.csv"]]) {
       expect((await verify(...args)).code).toBe(2);
     }
+  });
+});
+
+describe("raisin verify of tables of other kinds", () => {
+  const at = (...args: string[]) => raisin(args, { cwd });
+
+  test("numbers the rows of the file, also where rows with gaps are left out, and with weights", async () => {
+    const rows = Array.from({ length: 50 }, (_, i) =>
+      [
+        i % 11 === 10 ? "" : i / 4,
+        ["red", "blue"][(i * 3) % 5 > 2 ? 1 : 0],
+        1 + (i % 3),
+        i % 2 ? "y" : "n",
+      ].join(),
+    );
+    const write = (name: string, lines: readonly string[]) =>
+      writeFileSync(join(cwd, name), ["x,hue,w,c", ...lines].join("\n"));
+    write("gaps.csv", rows);
+    const flags = ["--label", "c", "--missing", "drop", "--weight", "w", "--iterations", "20"];
+    const run = await raisinJson<TrainAnswer>(["train", "--data", "gaps.csv", ...flags], { cwd });
+    const differs = async (lines: readonly string[]) => {
+      write("gaps2.csv", lines);
+      return (await at("verify", run.run_id, "--data", "gaps2.csv")).stdout;
+    };
+    const change = (row: number, from: RegExp, to: string) =>
+      rows.with(row - 1, rows[row - 1]!.replace(from, to));
+    expect(await differs(change(40, /^[^,]*/, "99"))).toContain(
+      'row 40 is not as recorded, in "x"',
+    );
+    expect(await differs(change(40, /red|blue/, "green"))).toMatch(/row 40 .*, in "hue"/);
+    expect(await differs(change(40, /,(\d),/, ",9,"))).toContain(
+      'row 40 is not as recorded, in "w"',
+    );
+    // The same row with another weight was never there.
+    const copy = rows[5]!.replace(/,(\d),/, ",9,");
+    expect(await differs([...rows, copy])).toContain("row 51 was not recorded");
+    expect(await differs([...rows, rows[5]!])).toContain(
+      "rows 6, 51 are alike, once more than recorded",
+    );
+    expect(await differs(rows)).toMatch(/^reproduced/);
+  });
+
+  test("names a renamed column of a table whose header is longer than a sample", async () => {
+    const names = Array.from({ length: 3000 }, (_, j) => `a_rather_long_name_of_column_${j}`);
+    const rows = Array.from({ length: 12 }, (_, i) =>
+      [...names.map((_, j) => (i * 7 + j) % 13), i % 2].join(),
+    );
+    const write = (name: string, header: readonly string[]) =>
+      writeFileSync(join(cwd, name), [[...header, "c"].join(), ...rows].join("\n"));
+    write("wide.csv", names);
+    const run = await raisinJson<TrainAnswer>(
+      [
+        "train",
+        "--data",
+        "wide.csv",
+        "--label",
+        "c",
+        "--iterations",
+        "3",
+        "--numeric",
+        names.join(),
+      ],
+      { cwd },
+    );
+    write("wide2.csv", names.with(2900, "other"));
+    const one = await at("verify", run.run_id, "--data", "wide2.csv");
+    expect([one.code, one.stdout]).toEqual([
+      3,
+      expect.stringContaining('_2900" is called "other"'),
+    ]);
+    write(
+      "wide2.csv",
+      names.map((name) => `${name}!`),
+    );
+    const all = await at("verify", run.run_id, "--data", "wide2.csv");
+    expect([all.code, all.stdout]).toEqual([3, expect.stringContaining("columns are renamed")]);
+  });
+
+  test("does without a sketch that is damaged", async () => {
+    const verdict = await verifyCopy((run) =>
+      writeFileSync(join(run, "artifacts/data_sketch.json"), "["),
+    );
+    expect(verdict.code).toBe(0);
+  });
+
+  test("--all counts a training whose record is damaged", async () => {
+    const store = temporaryDirectory();
+    writeTable(store, "one.csv");
+    const train = () =>
+      raisinJson<TrainAnswer>(["train", "--data", "one.csv", "--iterations", "5"], { cwd: store });
+    const [good, bad, worse] = [await train(), await train(), await train()];
+    writeFileSync(join(bad.run_dir, "params.json"), "{");
+    writeFileSync(join(worse.run_dir, "meta.json"), "{");
+    const { code, stdout } = await raisin(["verify", "--all"], { cwd: store });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(new RegExp(`${good.run_id} .* reproduced`));
+    for (const { run_id } of [bad, worse])
+      expect(stdout).toMatch(new RegExp(`${run_id} .* cannot be verified`));
+    expect(stdout).toContain("1 of 3 finished trainings reproduced");
   });
 });

@@ -44,7 +44,7 @@ describe("compareToSketch()", () => {
     const changed = rows.map((row) => [...row]);
     changed[416]![1]! += 2 ** -50;
     expect(compare(before, datasetOf(changed, y))).toEqual({
-      added: [416],
+      added: [{ rows: [416], surplus: 1 }],
       missing: 1,
       isComplete: true,
       columns: ["b"],
@@ -54,7 +54,7 @@ describe("compareToSketch()", () => {
   test("names a label that was changed", () => {
     const labels = y.map((label, i) => (i === 7 ? 1 - label : label));
     expect(compare(before, datasetOf(rows, labels))).toEqual({
-      added: [7],
+      added: [{ rows: [7], surplus: 1 }],
       missing: 1,
       isComplete: true,
       columns: [before.label],
@@ -67,7 +67,10 @@ describe("compareToSketch()", () => {
     const more = [...rows, rows[3]!, rows[3]!, rows[3]!, rows[10]!];
     const twice = datasetOf(more, [...y, y[3]!, y[3]!, y[3]!, y[10]!]);
     expect(compare(before, twice)).toMatchObject({
-      added: [900, 901, 902, 903],
+      added: [
+        { rows: [3, 900, 901, 902], surplus: 3 },
+        { rows: [10, 903], surplus: 1 },
+      ],
       missing: 0,
       isComplete: true,
     });
@@ -79,7 +82,7 @@ describe("compareToSketch()", () => {
       weights: { name: "w", values: Float64Array.from(rows, (_, i) => (i === 9 ? weight : 1)) },
     });
     expect(compare(weigh(1), weigh(2))).toEqual({
-      added: [9],
+      added: [{ rows: [9], surplus: 1 }],
       missing: 1,
       isComplete: true,
       columns: ["w"],
@@ -97,7 +100,7 @@ describe("compareToSketch()", () => {
     const table = datasetFromObjects(objects, null, options);
     const changed = objects.with(2, { size: "m", w: null, y: "n" });
     expect(compare(table, datasetFromObjects(changed, null, options))).toEqual({
-      added: [2],
+      added: [{ rows: [2], surplus: 1 }],
       missing: 1,
       isComplete: true,
       columns: ["size"],
@@ -118,7 +121,7 @@ describe("compareToSketch()", () => {
           // Rarely even a few cannot be told apart; then that is said.
           if (!found.isComplete) return fc.pre(false);
           expect(found).toEqual({
-            added: Array.from({ length: n }, (_, i) => i),
+            added: Array.from({ length: n }, (_, i) => ({ rows: [i], surplus: 1 })),
             missing: n,
             isComplete: true,
             columns: NAMES,

@@ -1,6 +1,6 @@
 // Does a sealed run hold what it takes to derive a run again, and show any byte that was altered?
 import { spawnSync } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
@@ -9,6 +9,7 @@ import { openSealed, SealError, writeSealed } from "../../src/proof/sealed.ts";
 import { PREFIX, SUFFIX } from "../../src/proof/shell.ts";
 import { createRandom } from "../contract/bits.ts";
 import {
+  type Json,
   ROOT,
   raisin,
   raisinJson,
@@ -41,6 +42,8 @@ beforeAll(async () => {
   expect((await seal()).code).toBe(0);
   sealed = readFileSync(join(cwd, "proof.html"));
 });
+
+const ownProgram = () => readFileSync(join(ROOT, "build/proof.js"), "utf8");
 
 function extract(page: string, name: string): string {
   extractLine(join(cwd, page), join(cwd, name));
@@ -237,7 +240,7 @@ describe("a signature", () => {
     expect([unsigned.code, unsigned.stdout]).toEqual([3, expect.stringContaining("not signed")]);
     const program = extract("signed.html", "signed.mjs");
     const alone = await runNode([program, "wine.csv"], { cwd });
-    expect([alone.code, alone.stdout]).toEqual([0, expect.stringContaining(`${key}, sound`)]);
+    expect([alone.code, alone.stdout]).toEqual([0, expect.stringContaining(`signed by ${key}`)]);
   });
 
   test("of another file, or by another key, is none", async () => {
@@ -256,7 +259,10 @@ describe("a signature", () => {
       ]);
       const program = extract("forged.html", "forged.mjs");
       const alone = await runNode([program], { cwd });
-      expect([alone.code, alone.stdout]).toEqual([3, expect.stringContaining("NOT SOUND")]);
+      expect([alone.code, alone.stdout]).toEqual([
+        3,
+        expect.stringMatching(/^not verified: its signature/),
+      ]);
     }
   });
 
@@ -348,20 +354,88 @@ describe("hostile content", () => {
     const { run } = openSealed(sealed);
     const bomb = { name: "bomb", bytes: 1000, packed: deflateRawSync(Buffer.alloc(50_000_000)) };
     writeFileSync(join(cwd, "bomb.html"), writeSealed({ ...run, data: bomb }, "0"));
-    const { code, stderr } = await at("verify", "bomb.html");
-    expect([code, stderr]).toEqual([5, expect.stringMatching(/error: .*(unpack|sealed)/)]);
+    const { code, stdout } = await at("verify", "bomb.html");
+    expect([code, stdout]).toEqual([3, expect.stringContaining("cannot be unpacked")]);
+    writeFileSync(join(cwd, "bomb.html"), writeSealed({ ...run, data: bomb }, ownProgram()));
+    const alone = await runNode([extract("bomb.html", "bomb.mjs")], { cwd });
+    expect([alone.code, alone.stdout]).toEqual([3, expect.stringContaining("cannot be unpacked")]);
   });
 
-  test("a record that is none is refused, whoever sealed it", async () => {
+  /** A file with another record, sealed as ours are. */
+  function forge(change: (payload: Json) => unknown): string {
     const { run } = openSealed(sealed);
-    for (const record of [
-      { ...run.record, metrics: [{ key: "x", value: Number.NaN, step: 0 }] },
-      { ...run.record, coreDigest: "0".repeat(64) },
-      { ...run.record, sketch: {} as never },
+    const mark = "@@@";
+    const text = writeSealed({ ...run, about: { ...run.about, model: mark } }, ownProgram());
+    const from = text.indexOf(";const RUN=") + ";const RUN=".length;
+    const to = text.indexOf(";/*verifier*/");
+    const payload = change(JSON.parse(text.slice(from, to)));
+    const body = typeof payload === "string" ? payload : JSON.stringify(payload);
+    const seal = text.indexOf("const SEAL=") + "const SEAL=".length;
+    const [head, tail] = [text.slice(0, seal), `;const RUN=${body}${text.slice(to)}`];
+    const digest = createHash("sha256")
+      .update(head + tail)
+      .digest("hex");
+    return `${head}${JSON.stringify({ format: 1, digest, signature: null })}${tail}`;
+  }
+
+  test.each<[string, (payload: Json) => unknown]>([
+    ["a metric that is no number", (run) => ({ ...run, metrics: [["x", null, 0]] })],
+    ["another core digest", (run) => ({ ...run, core: { ...run.core, digest: "0".repeat(64) } })],
+    ["a core of no bytes", (run) => ({ ...run, core: { ...run.core, packed: "" } })],
+    ["a sketch that is none", (run) => ({ ...run, sketch: {} })],
+    ["params that are null", (run) => ({ ...run, params: null })],
+    ["params that are a list", (run) => ({ ...run, params: [] })],
+    ["a label that is an object", (run) => ({ ...run, params: { ...run.params, label: {} } })],
+    ["iterations below 0", (run) => ({ ...run, params: { ...run.params, iterations: -1 } })],
+    ["a model that is none", (run) => ({ ...run, model: { ...run.model, npz: "AAAA" } })],
+    ["a model of no bytes", (run) => ({ ...run, model: { ...run.model, npz: "" } })],
+    ["a run id that moves the cursor", (run) => ({ ...run, run_id: "\r\u001b[Kreproduced" })],
+    [
+      "rows that are no count",
+      (run) => ({ ...run, about: { ...run.about, dataset: { rows: {} } } }),
+    ],
+    ["rows below 0", (run) => ({ ...run, about: { ...run.about, dataset: { rows: -9 } } })],
+    ["nothing about it", (run) => ({ ...run, about: 3 })],
+    ["a list", () => []],
+    ["no JSON", () => "{"],
+    ["JSON that is too deep", () => `{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`],
+  ])(
+    "%s is refused, whoever sealed it: exit 3, by raisin and by its own program",
+    async (_, change) => {
+      writeFileSync(join(cwd, "none.html"), forge(change));
+      const { code, stdout, stderr } = await at("verify", "none.html", "--data", "wine.csv");
+      expect([code, stderr]).toEqual([3, ""]);
+      expect(stdout).toMatch(/^not verified: none\.html: it was sealed with [^\p{Cc}]*\n$/u);
+      if (/const RUN=(\{;|\{"a":\[{99})/.test(forge(change))) return; // where no program can begin
+      const alone = await runNode([extract("none.html", "none.mjs"), "wine.csv"], { cwd });
+      expect([alone.code, alone.stderr]).toEqual([3, ""]);
+      expect(alone.stdout).toMatch(/^not verified: /);
+    },
+  );
+
+  test("the control: with nothing changed it verifies", async () => {
+    writeFileSync(
+      join(cwd, "same.html"),
+      forge((run) => run),
+    );
+    expect((await at("verify", "same.html", "--data", "wine.csv")).code).toBe(0);
+    // However many rows it says, a timer does not overflow.
+    writeFileSync(
+      join(cwd, "same.html"),
+      forge((run) => ({ ...run, about: { ...run.about, dataset: { rows: 2 ** 50 } } })),
+    );
+    const alone = await runNode([extract("same.html", "same.mjs"), "wine.csv"], { cwd });
+    expect([alone.code, alone.stderr]).toEqual([0, ""]);
+  });
+
+  test("a file of other line ends, or another case, is an altered one", async () => {
+    for (const text of [
+      sealed.toString().replaceAll("\n", "\r\n"),
+      sealed.toString().replace("<!doctype", "<!DOCTYPE"),
     ]) {
-      writeFileSync(join(cwd, "none.html"), writeSealed({ ...run, record }, "0"));
-      const { code, stdout } = await at("verify", "none.html", "--data", "wine.csv");
-      expect([code, stdout]).toEqual([3, expect.stringMatching(/it was sealed with/)]);
+      writeFileSync(join(cwd, "other.html"), text);
+      const { code, stdout } = await at("verify", "other.html", "--data", "wine.csv");
+      expect([code, stdout]).toEqual([3, expect.stringMatching(/^not verified: .*altered/)]);
     }
   });
 });

@@ -1,4 +1,5 @@
 // A sealed run under Node alone: node proof.mjs data.csv
+import { plain } from "../../data/shown.ts";
 import type { TableSource } from "../data.ts";
 import { type Outcome, secondsForSealed } from "../derive.ts";
 import { checkSignature, openSealed, SealError } from "../sealed.ts";
@@ -56,23 +57,34 @@ async function verdictOf(path: string | null, page: string | undefined) {
       : { code: EXIT.usage, lines: [`error: ${message}`] };
   }
   const { seal, run } = payload;
+  if (seal.signature !== null && (await checkSignature(seal)) === false) {
+    const line = `not verified: its signature is not by the key that it names, ed25519:${seal.signature.key}`;
+    return { code: EXIT.refused, lines: [line] };
+  }
   if (path === null && run.data === null) {
     return { code: EXIT.usage, lines: ["error: This run was sealed without its data", USAGE] };
   }
   const said = await inThread(path, secondsForSealed(run));
-  if (said.kind === "error") return { code: EXIT.data, lines: [`error: ${said.message}`] };
+  if (said.kind === "error") {
+    return said.isSeal
+      ? { code: EXIT.refused, lines: [`not verified: ${plain(said.message)}`] }
+      : { code: EXIT.data, lines: [`error: ${plain(said.message)}`] };
+  }
   const { record, about } = run;
   const { reproduced, stage, difference, metricsCompared }: Outcome = said.outcome;
   const signed =
     seal.signature === null
       ? "not signed"
-      : `signature by ed25519:${seal.signature.key}, ${(await checkSignature(seal)) ? "sound" : "NOT SOUND"}`;
+      : `signed by ed25519:${seal.signature.key}${(await checkSignature(seal)) === null ? ", which this runtime cannot check" : ""}`;
   const first = reproduced
     ? [
         `reproduced: run ${record.runId}, every byte of model.npz and ${metricsCompared} metric values`,
         `  model digest ${record.modelDigest}`,
       ]
-    : [`not reproduced: run ${record.runId}`, `  first difference: ${stage}: ${difference}`];
+    : [
+        `not reproduced: run ${record.runId}`,
+        `  first difference: ${stage}: ${plain(difference!)}`,
+      ];
   const core =
     about.release === null
       ? "unknown to the version that sealed it: only the arithmetic was checked"
@@ -82,8 +94,7 @@ async function verdictOf(path: string | null, page: string | undefined) {
     `  core ${record.coreDigest}, ${core}`,
     `  seal ${seal.digest}, ${signed}`,
   ];
-  const isForged = seal.signature !== null && (await checkSignature(seal)) !== true;
-  return { code: reproduced && !isForged ? EXIT.ok : EXIT.refused, lines };
+  return { code: reproduced ? EXIT.ok : EXIT.refused, lines };
 }
 
 /** Trains in a thread, which is ended when its core does not return in time. */
@@ -110,8 +121,9 @@ async function inThread(
         if (said.kind === "training") timer = setTimeout(late, 1000 * seconds);
         else if (said.kind === "outcome" || said.kind === "error") resolve(said);
       });
-      worker.on("error", ({ message }) => resolve({ kind: "error", message }));
-      worker.on("exit", () => resolve({ kind: "error", message: "The training ended early" }));
+      const failed = (message: string) => resolve({ kind: "error", message, isSeal: false });
+      worker.on("error", ({ message }) => failed(message));
+      worker.on("exit", () => failed("The training ended early"));
     });
   } finally {
     clearTimeout(timer);
@@ -120,8 +132,10 @@ async function inThread(
 }
 
 async function tableAt(path: string): Promise<TableSource> {
-  const { createReadStream } = await import("node:fs");
+  const { createReadStream, statSync } = await import("node:fs");
   const { basename, extname } = await import("node:path");
+  // A pipe could be read once only, and a table may have to be read again.
+  if (!statSync(path).isFile()) throw new Error(`Cannot read ${path}: it is not a regular file`);
   return {
     name: basename(path, extname(path)),
     read: async (use) => {

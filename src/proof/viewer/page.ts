@@ -180,7 +180,8 @@ function derive(
   };
   worker.onerror = (event) => {
     end();
-    tell({ kind: "error", message: event.message || "The thread of this page could not start" });
+    const message = event.message || "The thread of this page could not start";
+    tell({ kind: "error", message, isSeal: false });
   };
   return { end };
 }

@@ -2,7 +2,7 @@
 import type { Progress } from "../../training/train.ts";
 import type { TableSource } from "../data.ts";
 import { deriveAgain, type Outcome } from "../derive.ts";
-import { readSealedData, type SealedRun } from "../sealed.ts";
+import { readSealedData, SealError, type SealedRun } from "../sealed.ts";
 import { ownRun } from "./payload.ts";
 
 /** What the thread says. */
@@ -11,7 +11,7 @@ export type Report =
   | { readonly kind: "training" }
   | { readonly kind: "progress"; readonly progress: Progress }
   | { readonly kind: "outcome"; readonly outcome: Outcome }
-  | { readonly kind: "error"; readonly message: string };
+  | { readonly kind: "error"; readonly message: string; readonly isSeal: boolean };
 
 /** The thread of a page: when it says that it is ready, it is sent a file, or null for the table that was sealed with the run. */
 export function serveAsWorker(scope: {
@@ -40,7 +40,11 @@ export async function report(
     });
     tell({ kind: "outcome", outcome });
   } catch (error) {
-    tell({ kind: "error", message: (error as Error).message });
+    tell({
+      kind: "error",
+      message: (error as Error).message,
+      isSeal: error instanceof SealError,
+    });
   }
 }
 
