@@ -1,5 +1,5 @@
 // raisin train: reads a table, trains, records the run, and says what came out.
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { loadCore } from "../core/node.ts";
 import { bundledRaisins, RAISIN_FILE_SHA256 } from "../data/bundled.ts";
 import { DataError } from "../data/data-error.ts";
@@ -117,13 +117,16 @@ function reuse(
   out: ReturnType<typeof outFile>,
 ): number {
   const { meta } = run;
+  const { experiment, model } = meta;
+  const promotion = (meta.promotion ?? {}) as Record<string, unknown>;
   writeTarget(out, readArtifact(run.directory, "model/model.npz")!);
   if (flags.json) {
-    const promotion = (meta.promotion ?? {}) as Record<string, unknown>;
     const answer = {
       run_id: run.id,
       run_dir: run.directory,
       reused: true,
+      experiment,
+      model,
       model_digest: meta.model_digest,
       core_digest: meta.core_digest,
       dataset: describeDataset(dataset),
@@ -131,13 +134,24 @@ function reuse(
       metrics: meta.metrics,
       converged: meta.converged,
       gradient_max: meta.gradient_max,
-      promoted: promotion.promoted ?? false,
-      promotion_reason: promotion.reason ?? null,
+      // Now: nothing is promoted by what is not trained.
+      promoted: false,
+      promotion_reason: `run ${run.id} was reused`,
+      columns: dataset.columnReports,
+      guesses: dataset.guesses,
+      warnings: dataset.warnings,
     };
     process.stdout.write(`${JSON.stringify(answer)}\n`);
   } else if (!flags.quiet) {
+    const was = promotion.promoted === true ? "it was promoted then" : "it was not promoted then";
     process.stdout.write(
-      `reused    run ${run.id}: the same data, parameters and core; nothing was trained\nmodel     ${flags.out}\n          digest ${String(meta.model_digest)}\nrun       ${run.directory}\n`,
+      [
+        `reused    run ${run.id}: the same data, parameters and core; nothing was trained`,
+        `          experiment ${plain(experiment)}, model ${plain(String(model))}; ${was}, and nothing is promoted now (raisin models promote)`,
+        `model     ${plain(flags.out)}`,
+        `          digest ${String(meta.model_digest)}`,
+        `run       ${plain(relative(process.cwd(), run.directory) || run.directory)}\n`,
+      ].join("\n"),
     );
   }
   return EXIT.ok;

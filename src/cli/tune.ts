@@ -4,7 +4,7 @@ import { loadCore } from "../core/node.ts";
 import { FoldError } from "../data/split.ts";
 import { readEnvironment } from "../miniflow/environment.ts";
 import { type RecordedTuning, recordTuning, tableOf, variedOf } from "../recording/tune.ts";
-import type { TrainingParams } from "../training/params.ts";
+import { snakeName, type TrainingParams } from "../training/params.ts";
 import {
   checkValues,
   type Grid,
@@ -69,7 +69,8 @@ export async function runTune(
       },
     });
   } catch (error) {
-    if (error instanceof FoldError) throw new UsageError(`${error.message}; give fewer --folds`);
+    if (error instanceof FoldError)
+      throw new UsageError(folds > 2 ? `${error.message}; give fewer --folds` : error.message);
     if (error instanceof GridError)
       throw new UsageError(`Cannot search the grid: ${error.message}`);
     throw error;
@@ -98,12 +99,14 @@ function gridsOf(flags: TuneFlags): Grid[] {
   }
   try {
     for (const key of Object.keys(typed) as Tunable[]) {
-      checkValues(key, typed[key]!, `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`);
+      checkValues(key, typed[key]!, flagOf(key));
     }
     if (path === undefined) return [typed];
-    return parseGrids(JSON.parse(readFileSync(path, "utf8"))).map((grid) => {
+    const text = readFileSync(path, "utf8").replace(/^\ufeff/, "");
+    return parseGrids(JSON.parse(text)).map((grid) => {
       const twice = (Object.keys(grid) as Tunable[]).find((key) => typed[key] !== undefined);
-      if (twice !== undefined) throw new GridError(`${twice} has a flag of its own, too`);
+      if (twice !== undefined)
+        throw new GridError(`${snakeName(twice)} is given by ${flagOf(twice)}, too`);
       return { ...typed, ...grid };
     });
   } catch (error) {
@@ -112,17 +115,23 @@ function gridsOf(flags: TuneFlags): Grid[] {
   }
 }
 
+function flagOf(key: Tunable): string {
+  return `--${snakeName(key).replaceAll("_", "-")}`;
+}
+
 function candidateLines(
   { candidates, ranking, runId }: RecordedTuning,
   select: Selection,
 ): string[] {
   const varied = variedOf(candidates.map(({ params }) => params));
   const cell = (metric: Selection, place: number) => {
-    const spread = spreadOf(candidates[place]!, metric);
-    return spread === null ? "diverged" : `${figure(spread.mean)} ± ${figure(spread.std)}`;
+    const candidate = candidates[place]!;
+    const spread = spreadOf(candidate, metric);
+    if (spread === null) return candidate.scores.includes(null) ? "diverged" : "–";
+    return `${figure(spread.mean)} ± ${figure(spread.std)}`;
   };
   const metrics = [select, ...SELECTIONS.filter((metric) => metric !== select)].slice(0, 3);
-  const head = ["rank", ...varied, ...metrics, "run"];
+  const head = ["rank", ...varied.map(snakeName), ...metrics, "run"];
   const rows = ranking
     .slice(0, SHOWN_MAX)
     .map((place, k) => [
@@ -133,7 +142,7 @@ function candidateLines(
     ]);
   const more = candidates.length - rows.length;
   return [
-    `search    run ${runId}: ${candidates.length} candidates in ${candidates[0]!.scores.length} folds of the training rows, by ${select}`,
+    `search    run ${runId}: ${candidates.length === 1 ? "1 candidate" : `${candidates.length} candidates`} in ${candidates[0]!.scores.length} folds of the training rows, by ${select}`,
     "",
     ...table([head, ...rows], 1),
     ...(more > 0 ? [`and ${more} more: artifacts/tuning.json has them all`] : []),

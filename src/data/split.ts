@@ -61,8 +61,9 @@ export class FoldError extends RangeError {
 }
 
 /**
- * Stratified folds by content, as the split is: within each class the rows stand in the order of their keys, and fold f of k
- * takes those from place floor(f·n/k) to floor((f + 1)·n/k). A group of equal keys goes whole to the fold of its first row.
+ * Stratified folds by content: within each class, groups of equal rows go one after the other, in the order of the split's
+ * keys, to the fold that has the fewest rows of the class so far, the first of several. So the parts of a class differ by one
+ * row where all rows differ, and every fold has some where there are groups enough.
  *
  * @param rows indexes of the rows to divide     @returns [rows.length] the fold of each, from 0
  * @throws FoldError when a class has fewer different rows than there are folds
@@ -82,19 +83,20 @@ export function foldRows(
   const foldOf = new Uint8Array(rows.length);
   for (const label of [0, 1]) {
     const ofClass = order.filter((row) => y[row] === label);
-    const used = new Set<number>();
+    const sizes = new Uint32Array(folds);
+    let groups = 0;
     let fold = 0;
     ofClass.forEach((row, k) => {
-      const isGroupGoingOn = k > 0 && compareDigests(view, ofClass[k - 1]!, row) === 0;
-      if (!isGroupGoingOn) {
-        while (k >= Math.floor(((fold + 1) * ofClass.length) / folds)) fold++;
+      if (k === 0 || compareDigests(view, ofClass[k - 1]!, row) !== 0) {
+        groups++;
+        fold = sizes.indexOf(Math.min(...sizes));
       }
-      used.add(fold);
+      sizes[fold]!++;
       foldOf[placeOf.get(row)!] = fold;
     });
-    if (used.size < folds) {
+    if (groups < folds) {
       throw new FoldError(
-        `Cannot make ${folds} folds as the training rows of ${JSON.stringify(classes[label])} fill ${used.size} of them: there are ${ofClass.length}, equal ones stay together`,
+        `Cannot make ${folds} folds as there are ${groups} different training rows of ${JSON.stringify(classes[label])}: equal ones stay together`,
       );
     }
   }

@@ -33,9 +33,19 @@ export function dataPlaces(store: string): string[] {
   const folder = placesDirectory(store);
   const paths = listDirectory(folder)
     .filter((name) => /^[0-9a-f]{12}\.json$/.test(name))
-    .map((name) => readOwnJson(join(folder, name))?.path)
+    .map((name) => pathIn(join(folder, name)))
     .filter((path) => typeof path === "string");
   return paths.sort();
+}
+
+/** A damaged file names no place; adding the place again mends it. */
+function pathIn(file: string): unknown {
+  try {
+    return readOwnJson(file)?.path;
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
+  }
 }
 
 /** @returns the absolute path @throws StoreError */

@@ -10,7 +10,7 @@ import {
   type RegistryEntry,
 } from "../miniflow/registry.ts";
 import { RegistryError } from "../miniflow/registry-error.ts";
-import { findRun, readRun } from "../miniflow/runs.ts";
+import { findRun, readRun, type StoredRun } from "../miniflow/runs.ts";
 import type { Model } from "../model/model.ts";
 import { NoModelError } from "./no-model-error.ts";
 import {
@@ -63,6 +63,7 @@ export async function promoteRun(
   const directory = findRun(store, runId);
   if (directory === undefined) throw new NoModelError(`Cannot find run "${runId}" in ${store}`);
   const run = readRun(directory);
+  refuseSearch(run);
   const named = run.meta.model;
   const model = request.model ?? (typeof named === "string" ? named : undefined);
   if (model === undefined) {
@@ -119,6 +120,22 @@ export async function promoteRun(
     decision,
     isNamed: isNamed || change !== undefined,
   };
+}
+
+/** A search and its candidates have no model; the training below the search has. @throws RegistryError */
+function refuseSearch({ id, meta }: StoredRun): void {
+  const { kind, refit_run: refit, parent_run_id: parent } = meta;
+  if (kind === "tune") {
+    const which = typeof refit === "string" ? `run ${refit}` : "no run, as it did not finish";
+    throw new RegistryError(
+      `Cannot promote run ${id} as it is a search and has no model: its best candidate was trained in ${which}`,
+    );
+  }
+  if (kind === "candidate") {
+    throw new RegistryError(
+      `Cannot promote run ${id} as it is a candidate of the search ${String(parent)}, and has no model: train one with its parameters`,
+    );
+  }
 }
 
 function idUnder(entry: RegistryEntry | undefined, alias: string): string | undefined {

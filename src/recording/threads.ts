@@ -102,7 +102,12 @@ export async function scoreInThreads(
 ): Promise<void> {
   const { workers: count, signal, done } = options;
   const workers: Worker[] = [];
-  const shared = { ...work, kind: "tune" as const, dataset: share(work.dataset) };
+  const shared = {
+    ...work,
+    kind: "tune" as const,
+    dataset: share(work.dataset),
+    folds: share(work.folds),
+  };
   let stop = () => {};
   let next = 0;
   let left = tasks.length;

@@ -2,16 +2,21 @@
 // training of the best on all training rows.
 import { availableParallelism } from "node:os";
 import type { CoreSource } from "../core/source.ts";
+import { DataError } from "../data/data-error.ts";
 import type { TrainingFile } from "../data/files.ts";
 import { toJson } from "../miniflow/store.ts";
 import { type ActiveRun, startRun } from "../miniflow/tracker.ts";
-import { snakeCase, type TrainingParams } from "../training/params.ts";
+import { snakeCase, snakeName, type TrainingParams } from "../training/params.ts";
 import { DivergenceError } from "../training/train.ts";
 import {
+  CELLS_KEPT,
   CrossValidation,
   candidatesOf,
   type FoldScore,
+  type Folds,
+  foldsOf,
   type Grid,
+  isBetter,
   ranked,
   SELECTIONS,
   type Selection,
@@ -30,7 +35,7 @@ import {
 } from "./record.ts";
 import { scoreInThreads } from "./threads.ts";
 import { turn } from "./turn.ts";
-import type { TuneTask } from "./worker.ts";
+import type { TuneScores, TuneTask } from "./worker.ts";
 
 export interface TuneRequest extends TrainingRequest {
   readonly grids: readonly Grid[];
@@ -73,7 +78,7 @@ export async function recordTuning(
 ): Promise<RecordedTuning> {
   const { store, experiment, environment, grids, folds, select, signal } = request;
   const candidates = candidatesOf(grids, request.params);
-  const validation = new CrossValidation(source, dataset, request.params, folds);
+  const divided = foldsOf(source, dataset, request.params, folds);
   const run = await startRun({
     store,
     experiment,
@@ -84,7 +89,7 @@ export async function recordTuning(
       ...Object.fromEntries(
         variedOf(candidates).map((key) => {
           const values = [...new Set(candidates.map((params) => params[key]))];
-          return [Object.keys(snakeCase({ [key]: 0 } as never))[0]!, values];
+          return [snakeName(key), values];
         }),
       ),
       folds,
@@ -100,28 +105,36 @@ export async function recordTuning(
   });
   return within(run, signal, async () => {
     const recorder = new Recorder(run, dataset, candidates, request);
-    await scoreAll(source, dataset, validation, candidates, request, recorder);
+    await scoreAll(source, dataset, divided, candidates, request, recorder);
     const tried = recorder.recorded();
     const ranking = ranked(tried, select);
     const best = tried[ranking[0]!]!;
     const spread = spreadOf(best, select);
-    if (spread === null) {
-      throw new DivergenceError(
-        `Cannot choose a candidate as none came through all folds: lower the learning rates`,
-      );
-    }
+    if (spread === null) throw noBest(tried, select);
     run.writeArtifact("tuning.json", toJson(tableOf(tried, ranking, request)));
     const refit = await recordTraining(source, dataset, {
       ...request,
       params: best.params,
       parent: run,
     });
-    run.logMetrics(
-      SELECTIONS.flatMap((metric) => metricsOf(metric, spreadOf(best, metric), "best_")),
-    );
+    run.logMetrics(SELECTIONS.flatMap((metric) => metricsOf(metric, spreadOf(best, metric))));
     run.endRun("FINISHED", { best_run: best.runId, refit_run: refit.runId });
     return { runId: run.id, directory: run.directory, candidates: tried, ranking, refit };
   });
+}
+
+/** Why no candidate has a mean. */
+function noBest(tried: readonly Tried[], select: Selection): Error {
+  const whole = tried.find(({ scores }) => !scores.includes(null));
+  if (whole === undefined) {
+    return new DivergenceError(
+      "Cannot choose a candidate as none came through all folds: lower the learning rates",
+    );
+  }
+  const fold = whole.scores.findIndex((score) => score![select] === null) + 1;
+  return new DataError(
+    `Cannot choose a candidate by ${select} as fold ${fold} has none: its rows that weigh anything are all of one class; give fewer --folds, or another --select`,
+  );
 }
 
 /** Parameters that differ between candidates, in the order of the grid. */
@@ -132,52 +145,61 @@ export function variedOf(candidates: readonly TrainingParams[]) {
 async function scoreAll(
   source: CoreSource,
   dataset: TrainingFile,
-  validation: CrossValidation,
+  folds: Folds,
   candidates: readonly TrainingParams[],
-  { params: base, folds, workers, signal }: TuneRequest,
+  { workers, signal }: TuneRequest,
   recorder: Recorder,
 ): Promise<void> {
   const count = workers ?? availableParallelism();
-  const tasks = tasksOf(candidates, folds, count);
+  const isKept = folds.rows.length * dataset.columns.length * folds.count <= CELLS_KEPT;
+  const tasks = tasksOf(candidates, folds.count, count, isKept);
+  const done = async ({ fold, candidates: some }: TuneTask, scores: TuneScores) => {
+    for (const [k, { place }] of some.entries()) {
+      await recorder.add(place, fold, scores[k]!);
+      signal?.throwIfAborted();
+    }
+  };
   if (Math.min(count, tasks.length) === 1) {
-    for (const { fold, candidates: some } of tasks) {
-      for (const { place, params } of some) {
-        signal?.throwIfAborted();
-        await recorder.add(place, fold, await validation.score(fold, params, turn));
-      }
+    const validation = new CrossValidation(source, dataset, folds);
+    const pause = async () => {
+      await turn();
+      signal?.throwIfAborted();
+    };
+    for (const task of tasks) {
+      const params = task.candidates.map((candidate) => candidate.params);
+      await done(task, await validation.scores(task.fold, params, pause));
     }
     return;
   }
-  const work = { core: source.bytes, coreDigest: source.digest, dataset, base, folds };
-  await scoreInThreads(work, tasks, {
-    workers: count,
-    ...(signal && { signal }),
-    done: async ({ fold, candidates: some }, scores) => {
-      for (const [k, { place }] of some.entries()) await recorder.add(place, fold, scores[k]!);
-    },
-  });
+  const work = { core: source.bytes, coreDigest: source.digest, dataset, folds };
+  await scoreInThreads(work, tasks, { workers: count, done, ...(signal && { signal }) });
 }
 
-/** Fold by fold, and within a fold those of equal class weights together, since these share the packed rows. */
+/**
+ * Candidates of equal class weights in portions, which share the packed rows.
+ *
+ * @param isKept whether all folds stay packed: then a portion goes through all folds before the next, so that candidates
+ *   are through, and on record, as soon as can be; else fold by fold
+ */
 function tasksOf(
   candidates: readonly TrainingParams[],
   folds: number,
   workers: number,
+  isKept: boolean,
 ): TuneTask[] {
   const size = Math.max(1, Math.ceil(candidates.length / (TASKS_PER_WORKER * workers)));
-  const groups = ["none", "balanced"].map((classWeight) =>
-    candidates.flatMap((params, place) =>
+  const portions = ["none", "balanced"].flatMap((classWeight) => {
+    const group = candidates.flatMap((params, place) =>
       params.classWeight === classWeight ? [{ place, params }] : [],
-    ),
-  );
-  return Array.from({ length: folds }, (_, fold) =>
-    groups.flatMap((group) =>
-      Array.from({ length: Math.ceil(group.length / size) }, (__, k) => ({
-        fold,
-        candidates: group.slice(k * size, (k + 1) * size),
-      })),
-    ),
-  ).flat();
+    );
+    return Array.from({ length: Math.ceil(group.length / size) }, (_, k) =>
+      group.slice(k * size, (k + 1) * size),
+    );
+  });
+  const allFolds = Array.from({ length: folds }, (_, fold) => fold);
+  return isKept
+    ? portions.flatMap((some) => allFolds.map((fold) => ({ fold, candidates: some })))
+    : allFolds.flatMap((fold) => portions.map((some) => ({ fold, candidates: some })));
 }
 
 /** Takes scores as they come, and records a candidate when its last one is there. */
@@ -212,10 +234,12 @@ class Recorder {
     if (!scores.includes(undefined)) {
       const tried = { params: this.#candidates[place]!, scores: scores as (FoldScore | null)[] };
       this.#ids[place] = await this.#record(tried);
-      const mean = spreadOf(tried, select)?.mean ?? null;
-      const bestOf = [mean, this.#best].filter((value) => value !== null);
-      const isLoss = select === "val_loss" || select === "val_brier";
-      if (bestOf.length > 0) this.#best = Math[isLoss ? "min" : "max"](...bestOf);
+      const mean = spreadOf(tried, select)?.mean;
+      if (mean !== undefined && (this.#best === null || isBetter(select, mean, this.#best))) {
+        this.#best = mean;
+      }
+      // Writing goes on without a turn of the event loop; whoever wants to stop it must get one.
+      await turn();
     }
     onFits?.(this.#done, this.#candidates.length * folds, this.#best);
   }
@@ -226,7 +250,8 @@ class Recorder {
     const request = { ...this.#request, params };
     const varied = variedOf(this.#candidates);
     const run = await this.#run.startRun({
-      name: varied.map((key) => `${key} ${params[key]}`).join(", ") || "the only candidate",
+      name:
+        varied.map((key) => `${snakeName(key)} ${params[key]}`).join(", ") || "the only candidate",
       params: { ...paramsOf(this.#dataset, request), folds: request.folds },
       datasets: [datasetRecord(this.#dataset, "cross-validation")],
       fields: { kind: "candidate", model: request.model },
@@ -238,7 +263,7 @@ class Recorder {
             ? []
             : SELECTIONS.flatMap((key) => {
                 const value = score[key];
-                return value === null ? [] : [{ key: `cv_${key}`, value, step: fold + 1 }];
+                return value === null ? [] : [{ key: `fold_${key}`, value, step: fold + 1 }];
               }),
         ),
       );
@@ -260,12 +285,13 @@ class Recorder {
   }
 }
 
-function metricsOf(metric: Selection, spread: ReturnType<typeof spreadOf>, prefix = "") {
+/** Under the names that a training has them by, so that lists show them beside each other. */
+function metricsOf(metric: Selection, spread: ReturnType<typeof spreadOf>) {
   if (spread === null) return [];
   const { mean, std } = spread;
   return [
-    { key: `${prefix}cv_${metric}_mean`, value: mean },
-    { key: `${prefix}cv_${metric}_std`, value: std },
+    { key: metric, value: mean },
+    { key: `${metric}_std`, value: std },
   ];
 }
 
@@ -280,7 +306,7 @@ export function tableOf(
     schema: 1,
     folds,
     select,
-    varied: varied.map((key) => Object.keys(snakeCase({ [key]: 0 } as never))[0]!),
+    varied: varied.map(snakeName),
     candidates: ranking.map((place, k) => {
       const one = tried[place]!;
       return {

@@ -4,7 +4,7 @@ import { coreOfBytes } from "../core/source.ts";
 import type { Derived } from "../proof/compare.ts";
 import type { TrainingParams } from "../training/params.ts";
 import { type DigestedDataset, train } from "../training/train.ts";
-import { CrossValidation, type FoldScore } from "../training/tune.ts";
+import { CrossValidation, type FoldScore, type Folds } from "../training/tune.ts";
 
 interface Work {
   readonly core: Uint8Array;
@@ -21,8 +21,7 @@ export interface TrainWork extends Work {
 /** The folds of a search. The thread says that it is ready, and answers each task. */
 export interface TuneWork extends Work {
   readonly kind: "tune";
-  readonly base: TrainingParams;
-  readonly folds: number;
+  readonly folds: Folds;
 }
 
 /** Some candidates on one fold. */
@@ -63,12 +62,11 @@ async function trainOnce(work: TrainWork): Promise<Answer<Derived>> {
 
 async function serveFolds(work: TuneWork): Promise<Answer<TuneScores>> {
   const source = coreOfBytes(work.core, work.coreDigest);
-  const validation = new CrossValidation(source, work.dataset, work.base, work.folds);
+  const validation = new CrossValidation(source, work.dataset, work.folds);
   parentPort!.on("message", ({ fold, candidates }: TuneTask) => {
     void answering<TuneScores>(async () => {
-      const result: (FoldScore | null)[] = [];
-      for (const { params } of candidates) result.push(await validation.score(fold, params));
-      return { result };
+      const params = candidates.map((candidate) => candidate.params);
+      return { result: await validation.scores(fold, params) };
     });
   });
   return { ready: true };

@@ -76,12 +76,13 @@ export function checkParams(params: TrainingParams): void {
   }
 }
 
+/** The name of a parameter on disk. */
+export function snakeName(key: keyof TrainingParams): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /** Parameters under their names on disk. */
 export function snakeCase(params: TrainingParams): Record<string, number | string> {
-  return Object.fromEntries(
-    Object.entries(params).map(([key, value]) => [
-      key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      value,
-    ]),
-  );
+  const entries = Object.entries(params) as [keyof TrainingParams, number | string][];
+  return Object.fromEntries(entries.map(([key, value]) => [snakeName(key), value]));
 }

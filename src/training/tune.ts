@@ -15,7 +15,7 @@ import {
   checkParams,
   type NumberParam,
   PARAM_RULES,
-  snakeCase,
+  snakeName,
   type TrainingParams,
 } from "./params.ts";
 import { type Standardised, standardise } from "./standardise.ts";
@@ -47,12 +47,10 @@ export const SELECTIONS: readonly Selection[] = [
   "val_roc_auc",
   "val_brier",
 ];
-const IS_GAIN: Readonly<Record<Selection, boolean>> = {
-  val_loss: false,
-  val_accuracy: true,
-  val_roc_auc: true,
-  val_brier: false,
-};
+/** Whether a mean is better than another. */
+export function isBetter(metric: Selection, mean: number, other: number): boolean {
+  return metric === "val_loss" || metric === "val_brier" ? mean < other : mean > other;
+}
 
 /** A grid, or a part of it, that cannot be searched. */
 export class GridError extends RangeError {
@@ -72,7 +70,7 @@ export function parseGrids(value: unknown): Grid[] {
     if (typeof part !== "object" || part === null || Array.isArray(part)) {
       throw new GridError(`${where}it must be an object such as {"lr": [0.1, 0.5]}`);
     }
-    const names = Object.keys(snakeCase(TUNABLE_EXAMPLE));
+    const names = TUNABLE.map(snakeName);
     const entries = Object.entries(part).map(([name, values]) => {
       const key = TUNABLE[names.indexOf(name)];
       if (key === undefined) {
@@ -88,11 +86,11 @@ export function parseGrids(value: unknown): Grid[] {
   });
 }
 
-const TUNABLE_EXAMPLE = Object.fromEntries(TUNABLE.map((key) => [key, 0])) as never;
-
 /** @param name of the parameter, as whoever gave the values calls it @throws GridError */
 export function checkValues(key: Tunable, values: readonly unknown[], name: string): void {
   if (values.length === 0) throw new GridError(`${name} has no value`);
+  if (values.length > CANDIDATES_MAX) throw tooMany();
+  const before = new Set<unknown>();
   values.forEach((value, k) => {
     const says =
       key === "classWeight" ? '"none" or "balanced"' : PARAM_RULES[key as NumberParam].says;
@@ -102,10 +100,11 @@ export function checkValues(key: Tunable, values: readonly unknown[], name: stri
         : typeof value === "number" && PARAM_RULES[key as NumberParam].holds(value);
     if (!holds) {
       throw new GridError(
-        `${name} must be ${says}: value ${k + 1} is ${JSON.stringify(value)?.slice(0, 60)}`,
+        `${name} must be ${says}: value ${k + 1} is ${typeof value === "number" ? value : JSON.stringify(value)?.slice(0, 60)}`,
       );
     }
-    if (values.indexOf(value) !== k) throw new GridError(`${name} has ${String(value)} twice`);
+    if (before.has(value)) throw new GridError(`${name} has ${String(value)} twice`);
+    before.add(value);
   });
 }
 
@@ -138,93 +137,118 @@ function tooMany(): GridError {
   return new GridError(`it has more than ${CANDIDATES_MAX} combinations`);
 }
 
-/** The folds of a dataset's training rows. */
+/** Training rows and the fold of each, from 0. */
+export interface Folds {
+  readonly count: number;
+  /** [n] indexes into the dataset. */
+  readonly rows: Uint32Array;
+  /** [n] */
+  readonly foldOf: Uint8Array;
+}
+
+/**
+ * Divides the training rows of a dataset's split.
+ *
+ * @throws FoldError for a number of folds that the rows do not fill; RangeError for values that no core can carry
+ */
+export function foldsOf(
+  source: CoreSource,
+  dataset: DigestedDataset,
+  base: Pick<TrainingParams, "seed" | "valFraction">,
+  count: number,
+): Folds {
+  if (!Number.isInteger(count) || count < 2 || count > FOLDS_MAX) {
+    throw new FoldError(
+      `Cannot make ${count} folds: their number is a whole one from 2 to ${FOLDS_MAX}`,
+    );
+  }
+  const { y, classes, columns, features } = dataset;
+  const { seed, valFraction: fraction } = base;
+  columns.forEach((column, j) => {
+    checkMagnitudes(features[j]!, column);
+  });
+  const core = new Core(source);
+  const digests = dataset.rowDigests ?? digestRows(dataset, core);
+  const rows = splitRows(digests, y, { fraction, seed }, core).train;
+  return { count, rows, foldOf: foldRows(digests, y, rows, { folds: count, seed, classes }, core) };
+}
+
+/** Cells (rows · features · folds) up to which all folds are kept packed, in 256 MiB; beyond, the one at hand. */
+export const CELLS_KEPT = 2 ** 25;
+
+/** Trains and scores candidates on folds. */
 export class CrossValidation {
-  readonly folds: number;
-  readonly #core: Core;
   readonly #source: CoreSource;
   readonly #dataset: DigestedDataset;
-  readonly #train: Uint32Array;
-  readonly #foldOf: Uint8Array;
-  #last: { key: string; problem: Standardised; split: Split } | undefined;
+  readonly #folds: Folds;
+  readonly #kept = new Map<string, Fold>();
 
-  /**
-   * @param base seed and validation share of the split
-   * @throws FoldError for a number of folds that the rows do not fill
-   */
-  constructor(
-    source: CoreSource,
-    dataset: DigestedDataset,
-    base: Pick<TrainingParams, "seed" | "valFraction">,
-    folds: number,
-  ) {
-    if (!Number.isInteger(folds) || folds < 2 || folds > FOLDS_MAX) {
-      throw new FoldError(
-        `Cannot make ${folds} folds: their number is a whole one from 2 to ${FOLDS_MAX}`,
-      );
-    }
-    this.folds = folds;
+  constructor(source: CoreSource, dataset: DigestedDataset, folds: Folds) {
     this.#source = source;
-    this.#core = new Core(source);
     this.#dataset = dataset;
-    const { y, classes, columns, features } = dataset;
-    const { seed, valFraction: fraction } = base;
-    columns.forEach((column, j) => {
-      checkMagnitudes(features[j]!, column);
-    });
-    const digests = dataset.rowDigests ?? digestRows(dataset, this.#core);
-    this.#train = splitRows(digests, y, { fraction, seed }, this.#core).train;
-    const options = { folds, seed, classes };
-    this.#foldOf = foldRows(digests, y, this.#train, options, this.#core);
+    this.#folds = folds;
   }
 
   /** The rows of a fold, and those of all others. @param fold from 0 */
   splitOf(fold: number): Split {
-    const rows = this.#train;
+    const { rows, foldOf } = this.#folds;
     return {
-      train: rows.filter((_, k) => this.#foldOf[k] !== fold),
-      validation: rows.filter((_, k) => this.#foldOf[k] === fold),
+      train: rows.filter((_, k) => foldOf[k] !== fold),
+      validation: rows.filter((_, k) => foldOf[k] === fold),
     };
   }
 
   /**
-   * Trains on the other folds and scores on this one. Folds are best asked one after the other: each is packed when it is
-   * first asked for, and kept until the next.
+   * Trains candidates on the other folds and scores them on this one. Those that differ in nothing but their steps and their
+   * threshold share a descent, which gives the same bits as one each.
    *
    * @param pause called between calls into the core
-   * @returns null when the descent diverged
+   * @returns a score for each; null where the descent diverged
    * @throws RangeError for a column that cannot be standardised; DataError for weights that weigh nothing
    */
-  async score(
+  async scores(
     fold: number,
-    params: TrainingParams,
+    candidates: readonly TrainingParams[],
     pause?: () => Promise<void>,
-  ): Promise<FoldScore | null> {
-    const { problem, split } = this.#problemOf(fold, params.classWeight);
-    const { trainRows, validationRows, bounds } = problem;
-    const { lr, l2, iterations, threshold } = params;
-    const stepsAtOnce = stepsPerCall(trainRows);
-    let weights: Float64Array = new Float64Array(trainRows.d + 1);
-    for (let step = 0; step < iterations; step += stepsAtOnce) {
-      const steps = Math.min(stepsAtOnce, iterations - step);
-      weights = trainRows.descend(weights, bounds, { lr, l2, steps });
-      if (hasDiverged(weights)) return null;
-      await pause?.();
+  ): Promise<(FoldScore | null)[]> {
+    const found = new Array<FoldScore | null>(candidates.length).fill(null);
+    const groups = new Map<string, number[]>();
+    candidates.forEach(({ classWeight, lr, l2 }, place) => {
+      const key = `${classWeight} ${lr} ${l2}`;
+      groups.set(key, [...(groups.get(key) ?? []), place]);
+    });
+    for (const places of groups.values()) {
+      places.sort((a, b) => candidates[a]!.iterations - candidates[b]!.iterations);
+      const { lr, l2, classWeight } = candidates[places[0]!]!;
+      const packed = this.#foldOf(fold, classWeight);
+      const { trainRows, bounds } = packed.rows;
+      const stepsAtOnce = stepsPerCall(trainRows);
+      let weights: Float64Array = new Float64Array(trainRows.d + 1);
+      let step = 0;
+      for (const place of places) {
+        const { iterations, threshold } = candidates[place]!;
+        while (step < iterations && !hasDiverged(weights)) {
+          const steps = Math.min(stepsAtOnce, iterations - step);
+          weights = trainRows.descend(weights, bounds, { lr, l2, steps });
+          step += steps;
+          await pause?.();
+        }
+        if (!hasDiverged(weights)) found[place] = this.#score(packed, weights, threshold);
+      }
     }
+    return found;
+  }
+
+  #score({ rows, split }: Fold, weights: Float64Array, threshold: number): FoldScore | null {
+    const { validationRows } = rows;
     try {
-      const metrics = metricsOf(
+      const { loss, accuracy, roc_auc, brier } = metricsOf(
         validationRows.score(weights, threshold),
         pick(this.#dataset.y, split.validation),
         threshold,
-        weighingOf(problem.weights, validationRows, split.validation),
+        weighingOf(rows.weights, validationRows, split.validation),
       );
-      const { loss, accuracy, roc_auc, brier } = metrics;
-      return {
-        val_loss: loss!,
-        val_accuracy: accuracy!,
-        val_roc_auc: roc_auc,
-        val_brier: brier!,
-      };
+      return { val_loss: loss!, val_accuracy: accuracy!, val_roc_auc: roc_auc, val_brier: brier! };
     } catch (error) {
       // Weights so large that a row of the fold has no finite logit.
       if (error instanceof ValueRangeError) return null;
@@ -232,20 +256,28 @@ export class CrossValidation {
     }
   }
 
-  #problemOf(fold: number, classWeight: ClassWeight) {
+  #foldOf(fold: number, classWeight: ClassWeight): Fold {
     const key = `${fold} ${classWeight}`;
-    if (this.#last?.key !== key) {
-      const split = this.splitOf(fold);
-      // A core of its own, whose memory goes with the fold.
-      const core = new Core(this.#source);
-      const problem = standardise(core, this.#dataset, split, classWeight);
-      if (problem.validationRows.n === 0) {
-        throw new DataError(`Cannot score fold ${fold + 1} as all of its rows have weight 0`);
-      }
-      this.#last = { key, problem, split };
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    const { rows, count } = this.#folds;
+    if (rows.length * this.#dataset.columns.length * count > CELLS_KEPT) this.#kept.clear();
+    const split = this.splitOf(fold);
+    // A core of its own, whose memory goes with the fold.
+    const made = standardise(new Core(this.#source), this.#dataset, split, classWeight);
+    if (made.validationRows.n === 0) {
+      throw new DataError(`Cannot score fold ${fold + 1} as all of its rows have weight 0`);
     }
-    return this.#last;
+    const packed = { rows: made, split };
+    this.#kept.set(key, packed);
+    return packed;
   }
+}
+
+/** One of the folds, standardised by the rows of the others. */
+interface Fold {
+  readonly rows: Standardised;
+  readonly split: Split;
 }
 
 /** A candidate's scores in all folds. */
@@ -275,12 +307,12 @@ export function spreadOf({ scores }: Pick<Tried, "scores">, metric: Selection): 
 /** Candidates from the best to the worst, by their mean; of equal ones the earlier in the grid first, those that diverged last. */
 export function ranked(tried: readonly Tried[], metric: Selection): number[] {
   const means = tried.map((one) => spreadOf(one, metric)?.mean ?? null);
-  const sign = IS_GAIN[metric] ? -1 : 1;
   return tried
     .map((_, k) => k)
     .sort((a, b) => {
       const [x, y] = [means[a]!, means[b]!];
       if (x === null || y === null) return Number(x === null) - Number(y === null) || a - b;
-      return sign * (x - y) || a - b;
+      if (x === y) return a - b;
+      return isBetter(metric, x, y) ? -1 : 1;
     });
 }

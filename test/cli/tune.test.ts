@@ -114,10 +114,16 @@ describe("raisin tune", () => {
     expect(table.candidates).toEqual(tuned.candidates);
     const one = tuned.candidates[2]!;
     const found = await raisinJson<Json>(
-      ["runs", "search", `metrics.cv_val_loss_mean = ${one.val_loss!.mean}`],
+      ["runs", "search", `metrics.val_loss = ${one.val_loss!.mean}`],
       { cwd },
     );
     expect(found.runs.map((run: Json) => run.run_id)).toEqual([one.run_id]);
+    const [{ metrics }] = found.runs;
+    expect(metrics.val_loss_std.last).toBe(one.val_loss!.std);
+    expect(metrics.fold_val_loss.last).toBe(one.scores.at(-1)!.val_loss);
+    // A list shows them beside those of trainings.
+    const { stdout } = await raisin(["runs", "list"], { cwd });
+    expect(stdout).toMatch(/^run +experiment +status +started +took +val_loss +val_accuracy/);
     expect((await raisin(["doctor"], { cwd })).code).toBe(0);
   });
 
@@ -176,7 +182,7 @@ describe("raisin tune", () => {
     ],
     [
       ["--grid", "good.json", "--lr", "0.3"],
-      "Cannot search the grid of good.json: lr has a flag of its own, too",
+      "Cannot search the grid of good.json: lr is given by --lr, too",
     ],
     [["--grid", "wine.csv"], "Cannot search the grid of wine.csv: "],
     [["--grid", "none.json"], "Cannot search the grid of none.json: ENOENT"],

@@ -12,6 +12,7 @@ import {
   CrossValidation,
   candidatesOf,
   type FoldScore,
+  foldsOf,
   GridError,
   parseGrids,
   ranked,
@@ -35,6 +36,13 @@ function noisyRows(n: number, seed = 1): Row[] {
   });
 }
 
+type Data = Parameters<typeof foldsOf>[1];
+
+/** Folds as `raisin tune` makes them. */
+function validationOf(dataset: Data, base: TrainingParams, count: number, core = source) {
+  return new CrossValidation(core, dataset, foldsOf(core, dataset, base, count));
+}
+
 function datasetOf(rows: readonly Row[]) {
   return datasetFromArrays(
     rows.map(({ x }) => [...x]),
@@ -46,7 +54,7 @@ function datasetOf(rows: readonly Row[]) {
 describe("folds", () => {
   const rows = noisyRows(203);
   const dataset = datasetOf(rows);
-  const validation = new CrossValidation(source, dataset, DEFAULT_PARAMS, 5);
+  const validation = validationOf(dataset, DEFAULT_PARAMS, 5);
   const splits = [0, 1, 2, 3, 4].map((fold) => validation.splitOf(fold));
 
   test("divide the training rows of the split, and leave the rows that validate alone", () => {
@@ -72,7 +80,7 @@ describe("folds", () => {
     const shuffled = createRandom(9).shuffled(rows);
     const keyOf = (row: Row) => row.x.join();
     const foldsOf = (some: readonly Row[], seed: number) => {
-      const cv = new CrossValidation(source, datasetOf(some), { ...DEFAULT_PARAMS, seed }, 5);
+      const cv = validationOf(datasetOf(some), { ...DEFAULT_PARAMS, seed }, 5);
       return [0, 1, 2, 3, 4].map((fold) =>
         [...cv.splitOf(fold).validation].map((i) => keyOf(some[i]!)).sort(),
       );
@@ -84,7 +92,7 @@ describe("folds", () => {
   test("keep equal rows together", () => {
     const some = noisyRows(40);
     const twins = [...some, ...some, ...some];
-    const cv = new CrossValidation(source, datasetOf(twins), DEFAULT_PARAMS, 4);
+    const cv = validationOf(datasetOf(twins), DEFAULT_PARAMS, 4);
     for (let fold = 0; fold < 4; fold++) {
       const counts = new Map<number, number>();
       for (const i of cv.splitOf(fold).validation)
@@ -93,12 +101,23 @@ describe("folds", () => {
     }
   });
 
+  test("are filled, however often a row stands in the table", () => {
+    const some = noisyRows(60);
+    const often = some[4]!;
+    const rest = some.filter(({ y }) => y !== often.y);
+    const alike = some.filter(({ y }) => y === often.y).slice(0, 8);
+    const rows = [...rest, ...alike, ...Array.from({ length: 40 }, () => often)];
+    const cv = validationOf(datasetOf(rows), { ...DEFAULT_PARAMS, valFraction: 0 }, 8);
+    for (let fold = 0; fold < 8; fold++) {
+      const labels = new Set([...cv.splitOf(fold).validation].map((i) => rows[i]!.y));
+      expect(labels.size).toBe(2);
+    }
+  });
+
   test("need rows to fill them", () => {
     const few = [...noisyRows(60).map((row) => ({ ...row, y: "no" })), ...noisyRows(5, 2)];
     for (const folds of [6, 1, 101, 2.5]) {
-      expect(() => new CrossValidation(source, datasetOf(few), DEFAULT_PARAMS, folds)).toThrow(
-        FoldError,
-      );
+      expect(() => validationOf(datasetOf(few), DEFAULT_PARAMS, folds)).toThrow(FoldError);
     }
   });
 });
@@ -112,7 +131,7 @@ describe("a score", () => {
     ["with few steps", { iterations: 7 }],
   ])("is that of a training on the other folds, %s", async (_, changes) => {
     const params = { ...DEFAULT_PARAMS, iterations: 200, ...changes };
-    const cv = new CrossValidation(source, datasetOf(rows), params, 3);
+    const cv = validationOf(datasetOf(rows), params, 3);
     for (let fold = 0; fold < 3; fold++) {
       const split = cv.splitOf(fold);
       const others = datasetOf([...split.train].map((i) => rows[i]!));
@@ -122,7 +141,7 @@ describe("a score", () => {
       const losses = [...own.y].map((y, i) =>
         y === 1 ? -Math.log(probabilities[i]!) : -Math.log1p(-probabilities[i]!),
       );
-      const score = (await cv.score(fold, params))!;
+      const score = (await cv.scores(fold, [params]))[0]!;
       const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
       // Summed in another order, by other logarithms.
       expect(Math.abs(score.val_loss / mean - 1)).toBeLessThan(1e-13);
@@ -136,9 +155,9 @@ describe("a score", () => {
   test("is the same bits whichever fold was asked before, and by the scalar core", async () => {
     const params = { ...DEFAULT_PARAMS, iterations: 100 };
     const scores = async (order: readonly number[], build: "simd" | "scalar") => {
-      const cv = new CrossValidation(loadCore(build), datasetOf(rows), params, 4);
+      const cv = validationOf(datasetOf(rows), params, 4, loadCore(build));
       const found: (FoldScore | null)[] = [];
-      for (const fold of order) found[fold] = await cv.score(fold, params);
+      for (const fold of order) found[fold] = (await cv.scores(fold, [params]))[0]!;
       return found;
     };
     const expected = await scores([0, 1, 2, 3], "simd");
@@ -146,10 +165,22 @@ describe("a score", () => {
     expect(await scores([0, 1, 2, 3], "scalar")).toEqual(expected);
   });
 
+  test("is the same when candidates share a descent as by themselves", async () => {
+    const some = [300, 10, 300, 40].flatMap((iterations, k) =>
+      [0.1, 0.5].map((lr) => ({ ...DEFAULT_PARAMS, iterations, lr, threshold: 0.3 + k / 10 })),
+    );
+    const cv = validationOf(datasetOf(rows), DEFAULT_PARAMS, 3);
+    const together = await cv.scores(1, some);
+    for (const [k, params] of some.entries()) {
+      const alone = validationOf(datasetOf(rows), DEFAULT_PARAMS, 3);
+      expect(await alone.scores(1, [params])).toEqual([together[k]]);
+    }
+  });
+
   test("is null where the descent diverges", async () => {
     const params = { ...DEFAULT_PARAMS, lr: 1e6, l2: 1, iterations: 200 };
-    const cv = new CrossValidation(source, datasetOf(rows), params, 3);
-    expect(await cv.score(0, params)).toBeNull();
+    const cv = validationOf(datasetOf(rows), params, 3);
+    expect(await cv.scores(0, [params])).toEqual([null]);
   });
 });
 
@@ -188,6 +219,8 @@ describe("a grid", () => {
     ],
     [{ classWeight: ["none"] }, /^"classWeight" is no parameter/],
     [[{ lr: [0.1] }, 3], /^part 2: it must be an object/],
+    [{ lr: [Number.POSITIVE_INFINITY] }, /: value 1 is Infinity$/],
+    [{ lr: Array.from({ length: 300_000 }, (_, k) => k + 1) }, /more than 10000/],
     [[], /^the list is empty$/],
     [null, /^it must be an object/],
   ])("%j names what is wrong with it", (value, said) => {
