@@ -5,6 +5,8 @@
 const STYLE = [
   ":root{color-scheme:light dark;--grey:#8a8f98;--blue:#2f6fde;--bad:#c2362b;--good:#2c7a3f}",
   "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem}",
+  // What the file says without its program shows only where that does not begin.
+  "main{animation:late 0s 1.5s backwards}@keyframes late{from{visibility:hidden}}",
   "h1{margin-bottom:0}table{border-collapse:collapse;margin:.5rem 0}",
   "td,th{padding:.15rem .9rem .15rem 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}",
   "th{white-space:nowrap}code{font-size:13px}.note{color:var(--grey)}.good{color:var(--good)}.bad{color:var(--bad)}",

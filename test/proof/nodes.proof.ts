@@ -17,7 +17,9 @@ beforeAll(async () => {
 });
 
 describe.each([20, 22, 24])("Node %i", (version) => {
-  const node = fileURLToPath(new URL(`node_modules/node-${version}/bin/node`, import.meta.url));
+  const node = fileURLToPath(
+    new URL(`../../runtimes/node_modules/node-${version}/bin/node`, import.meta.url),
+  );
   const run = (...args: string[]) =>
     spawnSync(node, args, { cwd: temporaryDirectory(), encoding: "utf8" });
   const isHere = existsSync(node);

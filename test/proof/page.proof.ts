@@ -79,6 +79,7 @@ describe.skipIf(CHROMIUM === undefined)("Chromium (skipped where it is not insta
 
   test(`verifies the ${RAISINS_ARE_REAL ? "real" : "simulated"} raisins, and not with a changed cell`, async () => {
     const { page } = await open("proof.html");
+    await page.locator("#drop").waitFor();
     expect(await page.title()).toContain("not verified yet");
     await drop(page, RAISINS);
     expect(await verdictOf(page)).toMatch(

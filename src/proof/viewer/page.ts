@@ -13,6 +13,7 @@ export function openAsPage(): void {
   const line = script.slice(1, -1);
   const page = document.querySelector<HTMLElement>("#page")!;
   const live = markupOf(document);
+  page.style.animation = "none";
   try {
     if (script !== `\n${line}\n`) throw new SealError("it is altered: its program is not one line");
     const payload = openOwn(line);
