@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { badInputs } from "./bad-input.mjs";
+import { checkEdge } from "./edge.mjs";
 import { install } from "./install.mjs";
-import { RUNTIMES } from "./runtimes.mjs";
-import { here, root, Skip } from "./tools.mjs";
+import { pythonIn, RUNTIMES } from "./runtimes.mjs";
+import { here, root, run, Skip } from "./tools.mjs";
 
 const words = process.argv.slice(2);
 const flags = words.filter((word) => word.startsWith("--"));
@@ -41,7 +42,7 @@ function verdictOf({ code, stdout, stderr }) {
 async function examine(name, runtime) {
   const {
     version,
-    run,
+    run: runKit,
     cpu = "x86-64",
     builds = ["SIMD", "scalar"],
     isControl,
@@ -53,7 +54,7 @@ async function examine(name, runtime) {
   });
   const found = [];
   for (const build of builds) {
-    const verdict = verdictOf(await run(cores[build], kit));
+    const verdict = verdictOf(await runKit(cores[build], kit));
     if (verdict.code === 2) throw new Error(verdict.stderr.trim().slice(0, 300));
     found.push({ build, ...verdict });
   }
@@ -61,7 +62,7 @@ async function examine(name, runtime) {
   const refused = [];
   for (const bad of isControl ? [] : badInputs(scratch, cores[builds.at(-1)], kit)) {
     if (bad.isOtherCore && runtime.isCompiledIn) continue;
-    const { code, stdout, stderr } = await run(bad.core, bad.kit);
+    const { code, stdout, stderr } = await runKit(bad.core, bad.kit);
     const isRefused = code === 2 && !/^(equal|different)/m.test(stdout) && bad.says.test(stderr);
     if (!isRefused)
       log(`  ${name}: ${bad.name} was not refused: ${code} ${stderr.trim().slice(0, 200)}`);
@@ -86,6 +87,7 @@ const wanted = Object.entries(RUNTIMES).filter(
 );
 const rows = [];
 const skipped = [];
+const notes = [];
 try {
   for (const [name, runtime] of wanted) {
     log(`== ${name}`);
@@ -96,6 +98,17 @@ try {
       skipped.push({ name, reason: error.message });
       log(`   skipped: ${error.message}`);
     }
+  }
+  if (rows.some(({ name }) => name === "wasmtime (Python)")) {
+    log("== the kit against 50 digits");
+    const { code, stdout, stderr } = run(pythonIn(cache), [here("kit/check.py"), kit]);
+    if (code !== 0) throw new Error(`The kit is not what 50 digits give:\n${stdout}${stderr}`);
+    notes.push(`the kit's figures against 50 digits: ${stdout.trim().split("\n").at(-1)}`);
+  }
+  if (rows.some(({ name }) => name === "workerd")) {
+    log("== the example worker at the edge");
+    const edge = await checkEdge({ scratch, cores, install: () => install(here(".")) });
+    notes.push(edge);
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
@@ -133,6 +146,7 @@ const summary = [
         ? `${name}: equal, and must NOT be`
         : `${name}: ${different.length} differ, as they must`,
     ),
+  ...notes,
   ...skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
 ];
 if (flags.includes("--json")) {

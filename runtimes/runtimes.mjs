@@ -7,7 +7,7 @@ import { here, prepare, program, run, Skip, start } from "./tools.mjs";
 const APT = "bash runtimes/setup.sh";
 
 /** A program of a package in node_modules. @throws Skip */
-function packaged(path, { install }) {
+export function packaged(path, { install }) {
   const file = here(`node_modules/${path}`);
   if (!existsSync(file)) install();
   if (!existsSync(file)) throw new Skip(`${path} could not be installed here`);
@@ -54,6 +54,28 @@ function workerd(tools) {
   };
 }
 
+/** Serves a worker made of these files. @returns its address and a way to end it; null for one that does not start */
+export async function serveWorkerd(command, folder) {
+  const { child, end } = start(command, ["serve", "config.capnp", "--control-fd=3"], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const port = await new Promise((resolve) => {
+    let told = "";
+    child.stdio[3].on("data", (text) => {
+      told += text;
+      const found = /"port":\s*(\d+)/.exec(told)?.[1];
+      if (found !== undefined) resolve(Number(found));
+    });
+    child.on("exit", () => resolve(null));
+  });
+  return { address: port === null ? null : `http://127.0.0.1:${port}`, end, stderr: () => stderr };
+}
+
 /** Serves the kit's worker with these files, and asks it. */
 async function serveWorker(command, scratch, core, kit) {
   const folder = mkdtempSync(join(scratch, "workerd-"));
@@ -66,34 +88,19 @@ async function serveWorker(command, scratch, core, kit) {
   ]) {
     copyFileSync(from, join(folder, to));
   }
-  const { child, end } = start(command, ["serve", "config.capnp", "--control-fd=3"], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-  });
+  const { address, end, stderr } = await serveWorkerd(command, folder);
   try {
-    let stderr = "";
-    child.stderr.on("data", (text) => {
-      stderr += text;
-    });
-    const port = await new Promise((resolve) => {
-      let told = "";
-      child.stdio[3].on("data", (text) => {
-        told += text;
-        const found = /"port":\s*(\d+)/.exec(told)?.[1];
-        if (found !== undefined) resolve(Number(found));
-      });
-      child.on("exit", () => resolve(null));
-    });
-    if (port === null) return { code: 2, stdout: "", stderr };
+    if (address === null) return { code: 2, stdout: "", stderr: stderr() };
     const ask = async (path) => {
-      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      const answer = await fetch(`${address}${path}`);
       return { code: Number(answer.headers.get("x-code")), text: await answer.text() };
     };
     const begin = performance.now();
     await ask("/first");
     const first = `first ${(performance.now() - begin).toFixed(1)}\n`;
     const { code, text } = await ask("/");
-    return code === 2 ? { code, stdout: "", stderr: text } : { code, stdout: first + text, stderr };
+    if (code === 2) return { code, stdout: "", stderr: text };
+    return { code, stdout: first + text, stderr: stderr() };
   } finally {
     end();
   }
@@ -199,18 +206,18 @@ function endive({ cache }) {
   };
 }
 
-function wasmtime({ cache }) {
+/** Python in an environment with what the runner and the kit's check need. @throws Skip */
+export function pythonIn(cache) {
   const folder = join(cache, "python");
   const python = join(folder, "bin/python");
   if (!existsSync(python)) prepare(program("python3"), ["-m", "venv", folder]);
-  prepare(python, [
-    "-m",
-    "pip",
-    "install",
-    "-q",
-    "--disable-pip-version-check",
-    "wasmtime==50.0.1",
-  ]);
+  const packages = ["wasmtime==50.0.1", "mpmath==1.4.1"];
+  prepare(python, ["-m", "pip", "install", "-q", "--disable-pip-version-check", ...packages]);
+  return python;
+}
+
+function wasmtime({ cache }) {
+  const python = pythonIn(cache);
   return {
     version: "50.0.1",
     run: (core, kit) => run(python, [here("wasmtime/kit.py"), core, kit]),

@@ -18,8 +18,8 @@ import {
 } from "./column.ts";
 import {
   type CoreExports,
-  type CoreSource,
   checkStatus as check,
+  type Instantiable,
   instantiateChecked,
 } from "./source.ts";
 
@@ -119,7 +119,7 @@ export class Core {
     | undefined;
 
   /** @throws Error when the core speaks another interface than this host */
-  constructor(source: CoreSource) {
+  constructor(source: Instantiable) {
     this.#exports = instantiateChecked(source);
     this.#arena = new Arena(this.#exports.memory, this.#exports.heapBase() >>> 0);
   }

@@ -96,13 +96,17 @@ export interface CoreExports {
   ): number;
 }
 
+/** What instances are made of. */
+export interface Instantiable {
+  instantiate(): CoreExports;
+}
+
 /** A compiled core. A host makes one instance per training, so that trainings never share memory. */
-export interface CoreSource {
+export interface CoreSource extends Instantiable {
   /** SHA-256 of the release core.wasm, 64 hex digits, whichever build runs. */
   readonly digest: string;
   /** The bytes of the release core.wasm. */
   readonly bytes: Uint8Array;
-  instantiate(): CoreExports;
 }
 
 /** The interface number that this host speaks. */
@@ -137,20 +141,20 @@ const KERNELS: readonly Exclude<keyof CoreExports, "memory">[] = [
 /** Most bytes of memory that a core may begin with; ours begins with one page. */
 const FIRST_MEMORY_MAX = 1 << 26;
 
+function made<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new ForeignCoreError(`Cannot run this core: ${(error as Error).message}`);
+  }
+}
+
 /**
- * A core from bytes that may come from anybody. It can compute, and nothing else: a module that imports anything is refused.
+ * A core from a module that a host was given compiled. It can compute, and nothing else: one that imports anything is refused.
  *
- * @param digest of the bytes @throws ForeignCoreError for what is no core, or one that lacks kernels of this host
+ * @throws ForeignCoreError for what is no core, OlderCoreError for one that lacks kernels of this host
  */
-export function coreOfBytes(bytes: Uint8Array, digest: string): CoreSource {
-  const made = <T>(make: () => T): T => {
-    try {
-      return make();
-    } catch (error) {
-      throw new ForeignCoreError(`Cannot run this core: ${(error as Error).message}`);
-    }
-  };
-  const module = made(() => new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>));
+export function coreOfModule(module: WebAssembly.Module): Instantiable {
   const [wanted] = WebAssembly.Module.imports(module);
   if (wanted !== undefined) {
     throw new ForeignCoreError(
@@ -158,9 +162,6 @@ export function coreOfBytes(bytes: Uint8Array, digest: string): CoreSource {
     );
   }
   const kinds = new Map(WebAssembly.Module.exports(module).map(({ name, kind }) => [name, kind]));
-  if (hasStart(bytes)) {
-    throw new ForeignCoreError("Cannot run this core: it runs code before it is called");
-  }
   const required = ["abi", "heapBase"].every((name) => kinds.get(name) === "function");
   if (kinds.get("memory") !== "memory" || !required) {
     throw new ForeignCoreError("Cannot run this core: it lacks memory, abi or heapBase");
@@ -176,7 +177,20 @@ export function coreOfBytes(bytes: Uint8Array, digest: string): CoreSource {
     }
     return exports;
   };
-  return { digest, bytes, instantiate };
+  return { instantiate };
+}
+
+/**
+ * A core from bytes that may come from anybody.
+ *
+ * @param digest of the bytes @throws as coreOfModule; ForeignCoreError also for one that runs code before it is called
+ */
+export function coreOfBytes(bytes: Uint8Array, digest: string): CoreSource {
+  const module = made(() => new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>));
+  if (hasStart(bytes)) {
+    throw new ForeignCoreError("Cannot run this core: it runs code before it is called");
+  }
+  return { digest, bytes, ...coreOfModule(module) };
 }
 
 const STATUS_NAMES = ["ok", "out of bounds", "misaligned", "too large", "out of range"];
@@ -209,7 +223,7 @@ function hasStart(bytes: Uint8Array): boolean {
 }
 
 /** A fresh instance. @throws ForeignCoreError when the core speaks another interface than this host */
-export function instantiateChecked(source: CoreSource): CoreExports {
+export function instantiateChecked(source: Instantiable): CoreExports {
   const exports = source.instantiate();
   const abi = exports.abi();
   if (abi !== HOST_ABI) {

@@ -23,6 +23,8 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[] | "anything">
   recording: ["proof", "training", "model", "data", "miniflow", "core", "monitoring/statistics.ts"],
   // The store's durable file writer: `model.save(path)` must not have one of its own.
   "index.ts": ["data", "core", "model", "training", "miniflow/store.ts"],
+  // Predictions where no file is read and nothing is compiled.
+  "edge.ts": ["core", "data", "model"],
   // It serves the production model, which recording knows how to find and check.
   server: ["core", "data", "model", "monitoring", "miniflow", "recording/stored-model.ts"],
   "server/main.ts": "anything",
