@@ -14,9 +14,13 @@ if (!install(folder)) {
 }
 // Other versions of Node. Where they are not to be had, the tests say which they skip.
 install(join(root, "runtimes"));
-const vitest = ["node_modules/vitest/vitest.mjs", "run", "--config", "test/proof/vitest.config.ts"];
-const { status } = spawnSync(process.execPath, [...vitest, ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-});
-process.exit(status ?? 1);
+/** @returns the exit code */
+function node(...args) {
+  return spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" }).status ?? 1;
+}
+
+// The types of the browser's driver are there only now.
+const types = node("node_modules/typescript/bin/tsc", "-p", "test/proof/tsconfig.json");
+const config = ["--config", "test/proof/vitest.config.ts"];
+const vitest = ["node_modules/vitest/vitest.mjs", "run", ...config, ...process.argv.slice(2)];
+process.exit(types !== 0 ? types : node(...vitest));
