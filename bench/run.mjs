@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { benchIteration } from "./iteration.mjs";
 import { benchLoad } from "./load.mjs";
 import { benchMixed } from "./mixed.mjs";
+import { benchPython } from "./python.mjs";
 import { benchRuns } from "./runs.mjs";
 import { benchServe } from "./serve.mjs";
 import { benchStartup } from "./startup.mjs";
@@ -17,6 +18,7 @@ const all = {
   mixed: benchMixed,
   runs: benchRuns,
   tune: benchTune,
+  python: benchPython,
   ...benchServe,
 };
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all);

@@ -92,17 +92,17 @@ class RaisinClassifier(ClassifierMixin, BaseEstimator):
         weights = self._row_weights(core, codes, weights)
         if weights is not None and not weights.any():
             raise ValueError("All rows have weight 0")
-        columns = [np.ascontiguousarray(X[:, j]) for j in range(X.shape[1])]
-        moments = core.standardise(columns, getattr(self, "feature_names_in_", None))
-        rows = core.pack(columns, moments.mean, moments.std).label(codes, weights)
-        start = np.zeros(X.shape[1] + 1)
-        w = rows.descend(start, moments.bounds, float(self.lr), float(self.l2), int(self.iterations))
+        columns = [X[:, j] for j in range(X.shape[1])]
+        rows, moments = core.standardised(columns, getattr(self, "feature_names_in_", None))
+        rows.label(codes, weights)
+        start, l2 = np.zeros(X.shape[1] + 1), float(self.l2)
+        w = rows.descend(start, moments.bounds, float(self.lr), l2, int(self.iterations))
+        self.gradient_max_ = float(np.abs(rows.gradient(w, moments.bounds, l2)).max())
         self.mean_, self.scale_ = moments.mean, moments.std
         self.coef_, self.intercept_ = w[None, :-1], w[-1:]
         self.n_iter_ = np.array([int(self.iterations)])
-        self.gradient_max_ = float(np.abs(rows.gradient(w, moments.bounds, float(self.l2))).max())
-        self._core = core
-        core.reset()
+        # Without the rows, whose memory an instance never gives back.
+        self._core = Core()
         return self
 
     def _row_weights(self, core, codes, weights):
@@ -119,36 +119,51 @@ class RaisinClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("Cannot balance the classes: all rows of one have weight 0")
         return own * np.array([sum(sums) / (2 * each) for each in sums])[codes]
 
-    def _score(self, X, what):
+    def _score(self, X, width, what):
+        """[n, width] of what(rows, weights, out) for rows of X, part by part."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        w, found = np.append(self.coef_[0], self.intercept_), []
-        core = self.__dict__.setdefault("_core", None) or Core()
-        self._core = core
+        w, found = np.append(self.coef_[0], self.intercept_), np.empty((len(X), width))
+        if "_core" not in self.__dict__:
+            self._core = Core()
         for start in range(0, len(X), ROWS_PER_CALL):
             part = X[start : start + ROWS_PER_CALL]
-            core.reset()
-            rows = core.pack([part[:, j] for j in range(X.shape[1])], self.mean_, self.scale_)
-            found.append(what(rows, w))
-        return np.concatenate(found)
+            self._core.reset()
+            rows = self._core.pack([part[:, j] for j in range(X.shape[1])], self.mean_, self.scale_)
+            what(rows, w, found[start : start + ROWS_PER_CALL])
+        return found
 
     def decision_function(self, X):
         """[n] logits."""
-        return self._score(X, lambda rows, w: rows.predict(w)[0])
+
+        def logits(rows, w, out):
+            out[:, 0] = rows.predict(w)[0]
+
+        return self._score(X, 1, logits)[:, 0]
 
     def predict_proba(self, X):
         """[n, 2] probabilities of both classes."""
-        second = self._score(X, lambda rows, w: rows.predict(w)[1])
-        return np.column_stack([1 - second, second])
+
+        def both(rows, w, out):
+            second = rows.predict(w)[1]
+            np.subtract(1, second, out=out[:, 0])
+            out[:, 1] = second
+
+        return self._score(X, 2, both)
 
     def predict(self, X):
         """[n] classes."""
-        second = self._score(X, lambda rows, w: rows.predict(w)[1])
+        second = self.predict_proba(X)[:, 1]
         return self.classes_[(second >= self.threshold).astype(int)]
 
     def explain(self, X):
         """[n, d] what each column adds to the logit: the bias and these, in order, are the logit to the last bit."""
-        return self._score(X, lambda rows, w: rows.contributions(w))
+
+        def parts(rows, w, out):
+            out[:] = rows.contributions(w)
+
+        check_is_fitted(self)
+        return self._score(X, self.n_features_in_, parts)
 
     def to_model(self, label="label"):
         """The model as model.npz has it."""
