@@ -200,6 +200,7 @@ function coreLine({ reproduced, core }: Verdict): string {
   if (used === "package") {
     return `${name}, which this version cannot run: trained by this version's core instead`;
   }
+  if (release === null && !reproduced) return `${name}, unknown`;
   return release === null
     ? `${name}, unknown: only the arithmetic was checked, not that this core trains a logistic regression${agreement}`
     : `${name}, released with raisin ${release}${agreement}`;

@@ -1,6 +1,7 @@
 """Is it a scikit-learn classifier?"""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas
@@ -70,6 +71,15 @@ def test_probabilities_do_not_depend_on_how_many_rows_are_asked():
     whole = classifier.predict_proba(X)
     for part in (slice(0, 1), slice(65_530, 65_545), slice(199_999, 200_000)):
         assert classifier.predict_proba(X[part]).tobytes() == whole[part].tobytes()
+
+
+def test_threads_do_not_share_memory():
+    X, y = data(3000)
+    classifiers = [RaisinClassifier(iterations=20 + k).fit(X, y) for k in range(4)]
+    wanted = [one.predict_proba(X).tobytes() for one in classifiers]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda k: classifiers[k % 4].predict_proba(X).tobytes(), range(200)))
+    assert all(one == wanted[k % 4] for k, one in enumerate(found))
 
 
 def test_can_be_pickled_and_saved(tmp_path):

@@ -87,7 +87,7 @@ async function verdictOf(path: string | null, page: string | undefined) {
       ];
   const core =
     about.release === null
-      ? "unknown to the version that sealed it: only the arithmetic was checked"
+      ? `unknown to the version that sealed it${reproduced ? ": only the arithmetic was checked" : ""}`
       : `released with raisin ${about.release}, as the version that sealed it says`;
   const lines = [
     ...first,

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .core import ROWS_PER_CALL, Core
+from .core import ROWS_PER_CALL, Core, shared_core
 from .model import Model
 
 
@@ -101,8 +101,6 @@ class RaisinClassifier(ClassifierMixin, BaseEstimator):
         self.mean_, self.scale_ = moments.mean, moments.std
         self.coef_, self.intercept_ = w[None, :-1], w[-1:]
         self.n_iter_ = np.array([int(self.iterations)])
-        # Without the rows, whose memory an instance never gives back.
-        self._core = Core()
         return self
 
     def _row_weights(self, core, codes, weights):
@@ -124,12 +122,11 @@ class RaisinClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         w, found = np.append(self.coef_[0], self.intercept_), np.empty((len(X), width))
-        if "_core" not in self.__dict__:
-            self._core = Core()
+        core = shared_core().here()
         for start in range(0, len(X), ROWS_PER_CALL):
             part = X[start : start + ROWS_PER_CALL]
-            self._core.reset()
-            rows = self._core.pack([part[:, j] for j in range(X.shape[1])], self.mean_, self.scale_)
+            core.reset()
+            rows = core.pack([part[:, j] for j in range(X.shape[1])], self.mean_, self.scale_)
             what(rows, w, found[start : start + ROWS_PER_CALL])
         return found
 
@@ -181,7 +178,3 @@ class RaisinClassifier(ClassifierMixin, BaseEstimator):
     def save(self, path, label="label"):
         """Writes a model.npz that every host of the core opens."""
         self.to_model(label).save(path)
-
-    def __getstate__(self):
-        # An instance of the core is of one process.
-        return {key: value for key, value in super().__getstate__().items() if key != "_core"}

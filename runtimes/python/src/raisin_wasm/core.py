@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import json
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -135,7 +136,7 @@ def released_cores():
 
 
 class Core:
-    """An instance of the core and its memory. It serves one caller at a time.
+    """An instance of the core and its memory. It serves one thread; others get one of their own by `here()`.
 
     Parameters
     ----------
@@ -150,6 +151,7 @@ class Core:
 
     def __init__(self, wasm=None):
         wasm = packaged_core() if wasm is None else bytes(wasm)
+        self._wasm, self._owner, self._others = wasm, threading.get_ident(), threading.local()
         self.digest = hashlib.sha256(wasm).hexdigest()
         self.release = released_cores().get(self.digest)
         try:
@@ -171,6 +173,14 @@ class Core:
     def __repr__(self):
         name = f"released with raisin {self.release}" if self.release else "of no release"
         return f"<core {self.digest[:12]}…, {name}>"
+
+    def here(self):
+        """An instance of the same core for the calling thread: this one where it was made."""
+        if threading.get_ident() == self._owner:
+            return self
+        if not hasattr(self._others, "core"):
+            self._others.core = Core(self._wasm)
+        return self._others.core
 
     # Memory
 
@@ -432,3 +442,9 @@ class Rows:
             return core._take(at, self.d + 1)
         finally:
             core._next = mark
+
+
+@lru_cache(maxsize=1)
+def shared_core():
+    """The packaged core, for predictions: ask `here()` for the calling thread's instance."""
+    return Core()

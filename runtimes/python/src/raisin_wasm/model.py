@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import rfc8785
 
-from .core import ROWS_PER_CALL, Core, Indicator, Optional
+from .core import ROWS_PER_CALL, Core, Indicator, Optional, shared_core
 
 KEYS = ("w", "b", "mean", "std", "feature_names", "class_names", "spec")
 DIGEST_KEYS = ("spec", "feature_names", "class_names", "mean", "std", "w", "b")
@@ -95,7 +95,7 @@ class Model:
     std: np.ndarray
     w: np.ndarray
     b: float
-    core: Core = field(default_factory=Core, compare=False, repr=False)
+    core: Core = field(default_factory=shared_core, compare=False, repr=False)
 
     @property
     def feature_names(self):
@@ -178,7 +178,7 @@ class Model:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 found = {key: arrays[key] for key in KEYS}
             spec = json.loads(str(found["spec"]))
-            model = cls(spec, found["mean"], found["std"], found["w"], float(found["b"]), core or Core())
+            model = cls(spec, found["mean"], found["std"], found["w"], float(found["b"]), core or shared_core())
             model._check(found)
         except ModelError:
             raise
@@ -220,11 +220,11 @@ class Model:
 
     def _each(self, table, unseen):
         features = self.features(table, unseen)
-        n = len(features[0])
+        n, core = len(features[0]), self.core.here()
         for start in range(0, n, ROWS_PER_CALL):
             part = slice(start, start + ROWS_PER_CALL)
-            self.core.reset()
-            yield part, self.core.pack([take(one, part) for one in features], self.mean, self.std)
+            core.reset()
+            yield part, core.pack([take(one, part) for one in features], self.mean, self.std)
 
     def predict_proba(self, table, unseen=None):
         """[n] probabilities of class 1, the bits that `raisin predict` gives."""
