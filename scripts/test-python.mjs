@@ -37,6 +37,7 @@ if (!run(python, ["-m", "build", "--wheel", "--outdir", join(folder, "dist"), pr
 const [wheel] = readdirSync(join(folder, "dist")).filter((name) => name.endsWith(".whl"));
 // Its dependencies first: the wheel itself is made again each time, under the same version.
 if (!run(python, [...pip, join(folder, "dist", wheel)])) process.exit(1);
-run(python, [...pip, "--force-reinstall", "--no-deps", join(folder, "dist", wheel)]);
+const again = [...pip, "--force-reinstall", "--no-deps", join(folder, "dist", wheel)];
+if (!run(python, again)) process.exit(1);
 const tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", ...process.argv.slice(2)];
 process.exit(run(python, tests, { cwd: project }) ? 0 : 1);

@@ -20,15 +20,22 @@ export interface ReleasedCore {
   readonly scalar: string;
 }
 
+/** Read once per process. */
+let released: readonly ReleasedCore[] | undefined;
+
 /** The release that a core belongs to; undefined for a core that was never released, or is newer than this package. */
 export function releaseOf(digest: string): ReleasedCore | undefined {
+  released ??= readReleased();
+  return released.find(({ core }) => core === digest);
+}
+
+function readReleased(): ReleasedCore[] {
   try {
     const path = createRequire(import.meta.url).resolve("#released.json");
-    const list = JSON.parse(readFileSync(path, "utf8")) as ReleasedCore[];
-    return list.find(({ core }) => core === digest);
+    return JSON.parse(readFileSync(path, "utf8")) as ReleasedCore[];
   } catch (error) {
     // Where the list is not installed, as in an image, no core is known.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
 }

@@ -27,6 +27,32 @@ export interface Difference {
   readonly text: string;
 }
 
+/** What came of a training that was derived again. */
+export interface Outcome {
+  readonly reproduced: boolean;
+  /** Where it first differs, and how; null when nothing does. */
+  readonly stage: Stage | null;
+  readonly difference: string | null;
+  readonly metricsCompared: number;
+}
+
+/** @param difference a sentence without its stage */
+export function differs(stage: Stage, difference: string): Outcome {
+  return { reproduced: false, stage, difference, metricsCompared: 0 };
+}
+
+export function outcomeOf(record: TrainingRecord, derived: Derived): Outcome {
+  const difference = compareTraining(record, derived);
+  if (difference !== null) return differs(difference.stage, difference.text);
+  const metricsCompared = derived.records.length;
+  return { reproduced: true, stage: null, difference: null, metricsCompared };
+}
+
+/** What is said of a core that did not return in time. */
+export function lateAfter(seconds: number): Outcome {
+  return differs("core", `it did not return within ${seconds} s`);
+}
+
 /** @returns the first difference, or null where every byte and every metric is as recorded */
 export function compareTraining(record: TrainingRecord, derived: Derived): Difference | null {
   if (record.splitDigest !== null && record.splitDigest !== derived.splitDigest) {

@@ -2,18 +2,10 @@
 import { coreOfBytes } from "../core/source.ts";
 import { decodeModel } from "../model/model-file.ts";
 import { type Progress, train } from "../training/train.ts";
-import { compareTraining, type Stage } from "./compare.ts";
+import { differs, type Outcome, outcomeOf } from "./compare.ts";
 import { readRecordedData, type TableSource } from "./data.ts";
 import { trainingOf } from "./record.ts";
 import type { SealedRun } from "./sealed.ts";
-
-export interface Outcome {
-  readonly reproduced: boolean;
-  /** Where it first differs, and how; null when nothing does. */
-  readonly stage: Stage | null;
-  readonly difference: string | null;
-  readonly metricsCompared: number;
-}
 
 /** Steps · rows · features a second that any machine does. */
 const CELLS_PER_SECOND = 2e7;
@@ -45,12 +37,6 @@ export async function deriveAgain(
 ): Promise<Outcome> {
   const { params, reading } = trainingOf(record.params, `derive run ${record.runId}`);
   const { contentDigest, sketch } = record;
-  const differs = (stage: Stage, difference: string): Outcome => ({
-    reproduced: false,
-    stage,
-    difference,
-    metricsCompared: 0,
-  });
   // Digests are made without the core: it may be anybody's, and they say which data these are.
   const data = await readRecordedData(table, { reading, contentDigest, sketch });
   if (data.dataset === null) return differs("data", data.difference);
@@ -58,15 +44,7 @@ export async function deriveAgain(
   try {
     const source = coreOfBytes(core, record.coreDigest);
     const derived = await train(source, data.dataset, params, { onProgress: hooks.onProgress });
-    const difference = compareTraining(record, derived);
-    return difference === null
-      ? {
-          reproduced: true,
-          stage: null,
-          difference: null,
-          metricsCompared: derived.records.length,
-        }
-      : differs(difference.stage, difference.text);
+    return outcomeOf(record, derived);
   } catch (error) {
     // With these data and parameters the recorded training went through.
     return differs("core", (error as Error).message);

@@ -1,9 +1,12 @@
 // Writes what training and evaluation return into MiniFlow runs, and acts on the promotion.
 import { createHash } from "node:crypto";
+import { Core } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
 import { inputsOf } from "../data/dataset.ts";
 import { describeDialect } from "../data/dialect.ts";
+import { weighedDigests } from "../data/digest.ts";
 import type { FileDataset, TrainingFile } from "../data/files.ts";
+import { sketchOf } from "../data/sketch.ts";
 import type { Environment } from "../miniflow/environment.ts";
 import { changeRegistry, type RegistryEntry, readRegistry } from "../miniflow/registry.ts";
 import { reopenRun } from "../miniflow/reopen.ts";
@@ -209,7 +212,9 @@ async function trainWithin(
     run.writeArtifact("model/model_card.json", toJson(result.card));
     run.writeArtifact("train_profile.json", toJson(result.profile));
     run.writeArtifact("evaluation.json", toJson(result.evaluation));
-    run.writeArtifact("data_sketch.json", `${JSON.stringify(result.sketch)}\n`);
+    // By which a later reader can tell what differs from these data.
+    const rows = weighedDigests(dataset, dataset.rowDigests, new Core(source));
+    run.writeArtifact("data_sketch.json", `${JSON.stringify(sketchOf(dataset, rows))}\n`);
     run.writeArtifact("core/core.wasm", source.bytes);
     const outcome = new Outcome(source, dataset, result, request);
     outcome.look();

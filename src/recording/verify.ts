@@ -11,7 +11,14 @@ import { forEachChunk } from "../data/files.ts";
 import { parseSketch, type RowSketch } from "../data/sketch.ts";
 import { HeaderReader } from "../data/table-reader.ts";
 import { readArtifact, readMetrics, readRun, type StoredRun } from "../miniflow/runs.ts";
-import { compareTraining, type Derived, type Stage } from "../proof/compare.ts";
+import {
+  compareTraining,
+  type Derived,
+  differs,
+  type Outcome,
+  outcomeOf,
+  type Stage,
+} from "../proof/compare.ts";
 import {
   type DataVerdict,
   OtherDataError,
@@ -45,14 +52,9 @@ export interface CoreVerdict {
   readonly packageAgrees: boolean | null;
 }
 
-export interface Verdict {
+export interface Verdict extends Outcome {
   readonly runId: string;
-  readonly reproduced: boolean;
-  /** Where it first differs, and how; null when nothing does. */
-  readonly stage: Stage | null;
-  readonly difference: string | null;
   readonly modelDigest: string;
-  readonly metricsCompared: number;
   readonly core: CoreVerdict;
 }
 
@@ -124,10 +126,7 @@ function differing(record: TrainingRecord, stage: Stage, difference: string): Ve
   return {
     runId: record.runId,
     modelDigest: record.modelDigest,
-    reproduced: false,
-    stage,
-    difference,
-    metricsCompared: 0,
+    ...differs(stage, difference),
     core: { ...coreOf(record), used: "recorded", packageAgrees: null },
   };
 }
@@ -199,7 +198,7 @@ export class Verifier {
   }
 
   /**
-   * The same for a run that was sealed into a file, which was opened and checked: on the named data, else those that were sealed
+   * Verifies a run that was sealed into a file, which was opened and checked: on the named data, else those that were sealed
    * with it, else those in the places.
    *
    * @throws as verify
@@ -241,14 +240,10 @@ export class Verifier {
       throw error;
     }
     const { derived, used, packageAgrees } = trained;
-    const difference = compareTraining(record, derived);
     return {
       runId: record.runId,
       modelDigest: record.modelDigest,
-      reproduced: difference === null,
-      stage: difference?.stage ?? null,
-      difference: difference?.text ?? null,
-      metricsCompared: difference === null ? derived.records.length : 0,
+      ...outcomeOf(record, derived),
       core: { ...coreOf(record), used, packageAgrees },
     };
   }

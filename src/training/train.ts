@@ -9,10 +9,9 @@ import {
 } from "../core/core.ts";
 import type { CoreSource } from "../core/source.ts";
 import { type Dataset, inputsOf } from "../data/dataset.ts";
-import { contentDigest, digestOfRows, digestRows, weighedDigests } from "../data/digest.ts";
+import { contentDigest, digestOfRows, digestRows } from "../data/digest.ts";
 import { featuresOf } from "../data/encoding.ts";
 import { shown } from "../data/shown.ts";
-import { type RowSketch, sketchOf } from "../data/sketch.ts";
 import { type Split, splitRows } from "../data/split.ts";
 import { cardOf, type ModelCard } from "../model/card.ts";
 import {
@@ -100,8 +99,6 @@ export interface TrainingResult {
   readonly modelBytes: Uint8Array;
   readonly modelDigest: string;
   readonly contentDigest: string;
-  /** By which a later reader can tell what differs from these data. */
-  readonly sketch: RowSketch;
   readonly params: TrainingParams;
   readonly split: Split;
   /** SHA-256 of the validation rows' digests in ascending order, 64 hex digits. */
@@ -331,7 +328,6 @@ function resultOf(problem: Problem, { weights, fit, records: noted }: Descent): 
     modelBytes,
     modelDigest: digest,
     contentDigest: content,
-    sketch: sketchOf(dataset, weighedDigests(dataset, digests, core)),
     params,
     split,
     splitDigest: digestOfRows(digests, split.validation, core),

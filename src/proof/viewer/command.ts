@@ -1,7 +1,8 @@
 // A sealed run under Node alone: node proof.mjs data.csv
 import { plain } from "../../data/shown.ts";
+import { lateAfter, type Outcome } from "../compare.ts";
 import type { TableSource } from "../data.ts";
-import { type Outcome, secondsForSealed } from "../derive.ts";
+import { secondsForSealed } from "../derive.ts";
 import { checkSignature, openSealed, SealError } from "../sealed.ts";
 import { fileOf, openOwn, ownAddress, ownRun, type Payload } from "./payload.ts";
 import { type Report, report, sealedTable } from "./worker.ts";
@@ -108,14 +109,7 @@ async function inThread(
   try {
     return await new Promise((resolve) => {
       const late = () => {
-        const difference = `it did not return within ${seconds} s`;
-        const outcome = {
-          reproduced: false,
-          stage: "core",
-          difference,
-          metricsCompared: 0,
-        } as const;
-        resolve({ kind: "outcome", outcome });
+        resolve({ kind: "outcome", outcome: lateAfter(seconds) });
       };
       worker.on("message", (said: Report) => {
         if (said.kind === "training") timer = setTimeout(late, 1000 * seconds);

@@ -2,7 +2,8 @@
 //
 // Design: every text is set as text, never as markup. The page asks nothing of any network: its policy has no source.
 import type { MetricRecord } from "../../training/train.ts";
-import { type Outcome, secondsForSealed } from "../derive.ts";
+import { lateAfter, type Outcome } from "../compare.ts";
+import { secondsForSealed } from "../derive.ts";
 import { checkSignature, type Seal, SealError, type SealedRun } from "../sealed.ts";
 import { type Curve, drawLosses } from "./chart.ts";
 import { fileOf, openOwn, type Payload, threadText } from "./payload.ts";
@@ -164,11 +165,7 @@ function derive(
   };
   const late = () => {
     end();
-    const difference = `it did not return within ${seconds} s`;
-    tell({
-      kind: "outcome",
-      outcome: { reproduced: false, stage: "core", difference, metricsCompared: 0 },
-    });
+    tell({ kind: "outcome", outcome: lateAfter(seconds) });
   };
   worker.onmessage = ({ data }: MessageEvent<Report>) => {
     if (data.kind === "ready") {

@@ -1,7 +1,8 @@
 // The thread that trains again, behind the page or the command, so that both can end it.
 import type { Progress } from "../../training/train.ts";
+import type { Outcome } from "../compare.ts";
 import type { TableSource } from "../data.ts";
-import { deriveAgain, type Outcome } from "../derive.ts";
+import { deriveAgain } from "../derive.ts";
 import { readSealedData, SealError, type SealedRun } from "../sealed.ts";
 import { ownRun } from "./payload.ts";
 
